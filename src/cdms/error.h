@@ -1,0 +1,41 @@
+/*
+ * cdms/error.h
+ *	  Error documents of CDMS turned into something one can act on.
+ */
+#ifndef CRM_ERROR_H
+#define CRM_ERROR_H
+
+#include "postgres.h"
+#include "net/http.h"
+
+/*
+ * CRM's error codes this project acts on (signed 32 bit, as they stand in error
+ * documents).  Sources: -2147220969 captures/wcf/28; -2147220937
+ * captures/wcf/33 and cdms-protocol 4.3.
+ */
+#define CRM_CODE_DOES_NOT_EXIST		(-2147220969)
+#define CRM_CODE_DUPLICATE_KEY		(-2147220937)
+
+typedef struct CrmFault
+{
+	int			status;			/* HTTP */
+	int32		code;			/* CRM's; 0: none given */
+	char	   *words;			/* CDMS's message, or a short extract of a body
+								 * that is neither JSON nor XML; never NULL */
+} CrmFault;
+
+/*
+ * Reads the error document of an answer: JSON, XML, HTML or anything else, by
+ * what the body is rather than by what its header says.  Never throws over a
+ * malformed body.
+ */
+extern CrmFault *crm_fault_read(const CrmHttpResponse *response);
+
+/*
+ * The ERROR for it: 28P01 for 401, 23505 for a duplicate key, HV000 otherwise;
+ * action says what was tried ("could not read AccountSet").
+ */
+extern void crm_fault_throw(const CrmFault *fault, const char *server_name,
+							const char *action) pg_attribute_noreturn();
+
+#endif							/* CRM_ERROR_H */

@@ -1,0 +1,119 @@
+/*
+ * net/http.h
+ *	  HTTP requests that a PostgreSQL backend can make safely.
+ *
+ * libcurl's multi interface is driven from the backend's own latch, so query
+ * cancel, statement_timeout, termination and postmaster death act at any moment
+ * of a request (within 100 ms), outside libcurl's callbacks, and leave no
+ * socket, handle or memory behind.
+ *
+ * This layer knows nothing of CRM: any HTTP status is an answer, not an error.
+ */
+#ifndef CRM_HTTP_H
+#define CRM_HTTP_H
+
+#include "postgres.h"
+#include "nodes/pg_list.h"
+#include "utils/timestamp.h"
+
+/* How a session proves who it is. */
+typedef enum CrmHttpAuth
+{
+	CRM_HTTP_AUTH_NONE,
+	CRM_HTTP_AUTH_BASIC
+} CrmHttpAuth;
+
+/*
+ * What a session is opened with.  Strings may be NULL; crm_http_open copies
+ * what it keeps.
+ */
+typedef struct CrmHttpSettings
+{
+	CrmHttpAuth auth;
+	const char *username;
+	const char *password;
+	const char *ca_file;		/* PEM; NULL: the system's */
+	const char *client_cert;	/* PEM */
+	const char *client_key;		/* PEM */
+	const char *proxy;			/* URL */
+	int			connect_timeout;	/* milliseconds, 0: none */
+	int			request_timeout;	/* milliseconds, 0: none */
+	int			max_connections;	/* kept alive, and requests in flight */
+	int64		max_response_size;	/* bytes of a body after decompression */
+} CrmHttpSettings;
+
+/* What a session has sent and met since it was opened. */
+typedef struct CrmHttpCounters
+{
+	int64		get;
+	int64		post;
+	int64		merge;
+	int64		put;
+	int64		delete;
+	int64		bytes_sent;		/* of bodies */
+	int64		bytes_received; /* of bodies, as they came over the wire */
+	int64		retries;
+	int64		errors;			/* no answer, or a status of 400 and above */
+	double		milliseconds;	/* waited for answers */
+} CrmHttpCounters;
+
+/*
+ * Connections, cookies and counters for one identity at one server.  Lives
+ * until crm_http_close, in memory of its own.
+ */
+typedef struct CrmHttpSession CrmHttpSession;
+
+typedef struct CrmHttpRequest
+{
+	const char *method;			/* "GET", "POST", "MERGE", "PUT", "DELETE" */
+	const char *url;			/* absolute; crm_url_encode has been applied */
+	List	   *headers;		/* of char *, "Name: value" */
+	const char *body;			/* NULL: none */
+	size_t		body_length;
+} CrmHttpRequest;
+
+typedef struct CrmHttpResponse
+{
+	int			status;
+	char	   *content_type;	/* "" where the server sent none */
+	char	   *location;		/* Location header or NULL */
+	char	   *body;			/* NUL-terminated after body_length bytes */
+	size_t		body_length;
+	TimestampTz date;			/* the server's Date header; 0: absent or
+								 * unreadable */
+	int			retry_after;	/* seconds; -1: no such header */
+} CrmHttpResponse;
+
+/* Opens no connection yet.  Never fails but for want of memory. */
+extern CrmHttpSession *crm_http_open(const CrmHttpSettings *settings);
+extern void crm_http_close(CrmHttpSession *session);
+
+/*
+ * Sends one request and waits for the whole answer, which is palloc'd in the
+ * current memory context.
+ *
+ * Errors: 08001 not reached (resolve, connect, TLS), 08006 lost (reset, cut
+ * short, undecodable) or timed out (with a HINT naming the option), 54000 a
+ * limit of size reached.  Redirects are answers like any other, not followed.
+ * After an error nothing of the request is left, and the session can be used.
+ */
+extern CrmHttpResponse *crm_http_send(CrmHttpSession *session,
+									  const CrmHttpRequest *request);
+
+/*
+ * Waits, interruptible like a request.  For a retry after a pause.
+ */
+extern void crm_http_pause(long milliseconds);
+
+/*
+ * Until it is set back to 0 no request of this backend lasts beyond this
+ * moment, whatever its own limit: an ERROR 08006 that names option_name.
+ */
+extern void crm_http_set_deadline(TimestampTz deadline, const char *option_name);
+
+extern CrmHttpCounters *crm_http_counters(CrmHttpSession *session);
+
+/* Message level at which each request is logged: setting crm_sync.log_requests. */
+extern int	crm_log_requests;
+
+#endif							/* CRM_HTTP_H */

@@ -1,0 +1,35 @@
+/*
+ * net/url.h
+ *	  URLs: escaping what a server or a user left unescaped, resolving links.
+ */
+#ifndef CRM_URL_H
+#define CRM_URL_H
+
+#include "postgres.h"
+#include "lib/stringinfo.h"
+
+/*
+ * Appends text percent-encoded for use inside a query option's value: every
+ * byte but RFC 3986's unreserved characters and ( ) ' , / : $ is encoded.
+ */
+extern void crm_url_append_encoded(StringInfo url, const char *text);
+
+/*
+ * Copy of a whole URL in which what may not stand in a URL (blanks, braces,
+ * quotes, bytes above 127, control characters, a lone %) is percent-encoded and
+ * everything else, existing escapes included, is left.  CRM's next links come
+ * with blanks (captures/odata/02).
+ */
+extern char *crm_url_repair(const char *url);
+
+/*
+ * The absolute URL that link means where it was found in the answer to base
+ * (absolute and relative links both occur), repaired.  NULL when it can't be
+ * read or is neither http nor https.
+ */
+extern char *crm_url_resolve(const char *base, const char *link);
+
+/* Same scheme, host and port? */
+extern bool crm_url_same_origin(const char *a, const char *b);
+
+#endif							/* CRM_URL_H */
