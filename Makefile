@@ -10,11 +10,68 @@ PGFILEDESC = "crm_sync - two CRM systems kept in step"
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 
-PG_CPPFLAGS = -I$(srcdir)/src $(shell xml2-config --cflags) $(shell curl-config --cflags)
-PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -fvisibility=hidden \
-	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
-SHLIB_LINK = $(shell xml2-config --libs) $(shell curl-config --libs)
+# What installcheck runs: every sql/*.sql between the two that start and stop
+# the CDMS simulator, then every specification in test/isolation/specs.
+REGRESS = setup \
+	$(filter-out setup teardown,$(sort $(basename $(notdir $(wildcard sql/*.sql))))) \
+	teardown
+ISOLATION = setup \
+	$(filter-out setup teardown,$(sort $(basename $(notdir $(wildcard test/isolation/specs/*.spec))))) \
+	teardown
+ISOLATION_OPTS = --inputdir=$(CURDIR)/test/isolation
+ENCODING = UTF8
+
+.DEFAULT_GOAL := all
+
+# ------------------------------------------------------- the newcomer's goals
+#
+# They need neither PostgreSQL nor a compiler: they install what is missing,
+# then call this Makefile again in a copy of the tree.
+
+.PHONY: demo demo-stop test test-long
+
+demo:
+	@bash test/sandbox.sh demo
+
+demo-stop:
+	@bash test/sandbox.sh stop
+
+test-long: export CRM_LONG = 1
+test test-long:
+	@bash test/sandbox.sh run
+
+# ------------------------------------------------------------ the PGXS goals
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(wildcard $(PGXS)),)
+
+PG_CPPFLAGS := -Isrc $(shell xml2-config --cflags) $(shell curl-config --cflags)
+PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -fvisibility=hidden \
+	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK := $(shell xml2-config --libs) $(shell curl-config --libs)
+
 include $(PGXS)
+
+# Debian's flags are gcc's: clang may overlook those it does not know.
+ifneq ($(findstring clang,$(CC)),)
+override CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
+endif
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
+
+# Where the SQL functions of the tests find the simulator: isolation tests
+# can't read the environment as psql can.
+installcheck: export PGOPTIONS := $(PGOPTIONS) -c cdms.srcdir=$(subst $() ,\$() ,$(CURDIR))
+
+else
+
+.PHONY: all install uninstall installcheck clean
+all install uninstall installcheck clean:
+	@echo "crm_sync needs PostgreSQL's build files, and '$(PG_CONFIG) --pgxs' does not lead" >&2
+	@echo "to them: install postgresql-server-dev-NN, or say where: make PG_CONFIG=/path/pg_config." >&2
+	@echo "'make demo' and 'make test' install what they need by themselves." >&2
+	@exit 1
+
+endif

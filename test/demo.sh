@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+#
+# Plays the main job: builds the extension, starts a throw-away cluster and the
+# CDMS simulator, and runs demo.sql in psql.  Called by "make demo" through
+# sandbox.sh, which ends both again; with KEEP=1 they are left running.
+. test/lib.sh
+
+step() {
+	printf '%s ...\n' "$1"
+}
+
+# fail WHAT [LOG]
+fail() {
+	echo "demo: $1" >&2
+	[ -z "${2:-}" ] || sed 's/^/    /' "$2" >&2
+	exit 1
+}
+
+# Comments, which tell the story, stand out where there are colours.
+paint() {
+	if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "$TERM" != dumb ]; then
+		sed -u 's/^-- .*/\x1b[1;36m&\x1b[0m/; s/^\(psql:.*\)\?\(ERROR\|WARNING\):.*/\x1b[1;31m&\x1b[0m/'
+	else
+		cat
+	fi
+}
+
+step "Building the extension"
+build "$run/build.log" with_llvm=no || fail "it does not build:" "$run/build.log"
+install_extension with_llvm=no || fail "it does not install:" "$run/install.log"
+
+step "Starting a throw-away PostgreSQL cluster"
+start_cluster || fail "the cluster does not start"
+
+step "Starting the CDMS simulator"
+start_simulator || fail "the simulator does not start:" "$run/simulator.out"
+
+createdb demo || fail "the database can't be made"
+psql -X -q -d demo -v ON_ERROR_STOP=1 -v port="$simulator_port" -c "SET cdms.srcdir = '$PWD'" \
+	-f test/cdms.sql -c "SELECT cdms.attach($simulator_port)" >"$run/prepare.log" 2>&1 ||
+	fail "the database can't be prepared:" "$run/prepare.log"
+
+sed "s|@url@|http://127.0.0.1:$simulator_port/UKTI|" test/demo.sql >"$run/demo.sql"
+echo
+psql -X -a -v ON_ERROR_STOP=1 -P pager=off -d demo -f "$run/demo.sql" 2>&1 | paint
+[ "${PIPESTATUS[0]}" -eq 0 ] || fail "the story above did not go as it should"
+
+if [ -n "${KEEP:-}" ]; then
+	touch "$run/kept"
+	cat <<END
+
+Left running, until "make demo-stop":
+
+  psql "host=$PGHOST dbname=demo user=postgres"
+
+The simulator listens on http://127.0.0.1:$simulator_port/UKTI; its log is $run/simulator.log.
+In psql, "SELECT cdms.edit(...)" edits there and "SELECT * FROM cdms.log()" tells what it was asked.
+END
+else
+	echo
+	echo "That was it; cluster and simulator are gone.  \"make demo KEEP=1\" leaves them running."
+fi

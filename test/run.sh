@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+#
+# Runs every suite and counts every test.  Called by "make test" through
+# sandbox.sh; SUITES="unit regress" runs only these.
+#
+# A suite is a function that prints what its tools print and leaves its results
+# in $passed, $failed and $skipped.  Its output is shown when something failed.
+# A suite that ran nothing has failed.
+. test/lib.sh
+
+# ------------------------------------------------------------------ counting
+
+passed=0 failed=0 skipped=0
+
+count() {
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
+}
+
+# TAP: the tests of the outermost level.  A program that ended early or with
+# an error and has nothing failed to show counts as one failure.
+count_tap() {
+	local ok bad skip planned
+	skip=$(grep -ciE '^ok\b.*# *skip' "$1")
+	ok=$(($(grep -cE '^ok\b' "$1") - skip))
+	bad=$(grep -E '^not ok\b' "$1" | grep -cviE '# *todo')
+	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$1" | head -n 1)
+	if [ "$bad" -eq 0 ] && { [ "$2" -ne 0 ] || [ "${planned:-x}" != "$(grep -cE '^(not )?ok\b' "$1")" ]; }; then
+		bad=1
+		echo "(ended with status $2, after $((ok + skip)) of ${planned:-?} tests)"
+	fi
+	count "$ok" "$bad" "$skip"
+}
+
+# pg_regress and pg_isolation_regress say "test name ... ok", from 16 on TAP.
+count_regress() {
+	local ok bad
+	ok=$(grep -cE '^(test .* \.\.\. ok\b|ok [0-9])' "$1")
+	bad=$(grep -cE '^(test .* \.\.\. FAILED\b|not ok [0-9])' "$1")
+	[ "$2" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	count "$ok" "$bad"
+}
+
+# -------------------------------------------------------------------- suites
+
+# With bitcode where PostgreSQL has it, as "make install" does.
+suite_gcc() {
+	if build "$run/gcc.log" CC=gcc && install_extension CC=gcc; then
+		count 1 0
+	else
+		cat "$run/gcc.log" "$run/install.log" 2>/dev/null
+		count 0 1
+	fi
+}
+
+suite_clang() {
+	local clang
+	clang=$(sed -n 's/^CLANG = *//p' "$makefiles/Makefile.global")
+	command -v "$clang" >/dev/null || clang=clang
+	mkdir "$run/clang" && cp -r Makefile crm_sync* src "$run/clang"
+	if (cd "$run/clang" && build "$run/clang.log" CC="$clang" with_llvm=no); then
+		count 1 0
+	else
+		cat "$run/clang.log"
+		count 0 1
+	fi
+}
+
+suite_simulator() {
+	"$python" test/cdms/selftest.py >"$run/simulator.tap" 2>&1
+	local status=$?
+	cat "$run/simulator.tap"
+	count_tap "$run/simulator.tap" "$status"
+}
+
+suite_unit() {
+	make -C test/unit install DESTDIR="$installed" PG_CONFIG="$pg_config" &&
+		make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
+	local status=$?
+	cat "$run/unit.tap" 2>/dev/null
+	count_tap "$run/unit.tap" "$status"
+}
+
+# regress FORMAT
+regress() {
+	CRM_FORMAT=$1 make -s installcheck PG_CONFIG="$pg_config" ISOLATION= >"$run/regress.out" 2>&1
+	local status=$?
+	cat "$run/regress.out"
+	[ "$status" -eq 0 ] || cat regression.diffs
+	count_regress "$run/regress.out" "$status"
+}
+
+suite_regress_json() {
+	regress json
+}
+
+suite_regress_atom() {
+	regress atom
+}
+
+suite_isolation() {
+	make -s installcheck PG_CONFIG="$pg_config" REGRESS= >"$run/isolation.out" 2>&1
+	local status=$?
+	cat "$run/isolation.out"
+	[ "$status" -eq 0 ] || cat output_iso/regression.diffs
+	count_regress "$run/isolation.out" "$status"
+}
+
+# Each file makes clusters of its own with PostgreSQL::Test::Cluster, which
+# adds the settings in TEMP_CONFIG to each.
+suite_tap() {
+	local file name
+	extension_settings >"$run/tap.conf"
+	for file in test/tap/*.pl; do
+		[ -f "$file" ] || continue
+		name=$(basename "$file" .pl)
+		mkdir -p "$run/tap/$name"
+		echo "# $name"
+		env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+			PERL5LIB="$makefiles/test/perl:$PWD/test/tap" PG_REGRESS="$makefiles/test/regress/pg_regress" \
+			TEMP_CONFIG="$run/tap.conf" TESTDIR="$run/tap/$name" \
+			TESTDATADIR="$run/tap/$name" TESTLOGDIR="$run/tap/$name/log" \
+			perl "$file" >"$run/tap/$name.tap" 2>&1
+		local status=$?
+		cat "$run/tap/$name.tap"
+		[ "$status" -eq 0 ] || tail -n 20 "$run/tap/$name"/tmp_check/log/* "$run/tap/$name"/log/* 2>/dev/null
+		count_tap "$run/tap/$name.tap" "$status"
+	done
+}
+
+# ------------------------------------------------------------------- running
+
+all_passed=0 all_failed=0 all_skipped=0
+
+# run_suite NAME TITLE
+run_suite() {
+	local log=$run/$1.suite start=$SECONDS
+	passed=0 failed=0 skipped=0
+	printf '%-28s ' "$2"
+	"suite_$1" >"$log" 2>&1
+	if [ $((passed + failed + skipped)) -eq 0 ]; then
+		echo "This suite ran nothing." >>"$log"
+		failed=1
+	fi
+	printf '%4d passed, %d failed' "$passed" "$failed"
+	[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+	printf '  (%d s)\n' $((SECONDS - start))
+	if [ "$failed" -gt 0 ]; then
+		sed 's/^/    /' "$log"
+	elif [ "$skipped" -gt 0 ]; then
+		grep -iE '^ok\b.*# *skip' "$log" | sed 's/^/    /'
+	fi
+	all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
+}
+
+wanted() {
+	[ -z "${SUITES:-}" ] || [[ " $SUITES " == *" $1 "* ]]
+}
+
+finish() {
+	echo "$all_passed passed, $all_failed failed"
+	[ "$all_failed" -eq 0 ]
+	exit
+}
+
+echo "PostgreSQL $("$pg_config" --version | sed 's/^PostgreSQL //'), as $(id -un), in $CRM_WORK"
+
+run_suite gcc "build with gcc"
+[ "$all_failed" -eq 0 ] || finish
+wanted clang && run_suite clang "build with clang"
+wanted simulator && run_suite simulator "simulator's own tests"
+
+start_cluster || {
+	all_failed=$((all_failed + 1))
+	finish
+}
+wanted unit && run_suite unit "unit tests in C"
+wanted regress && run_suite regress_json "regress, JSON"
+wanted regress && run_suite regress_atom "regress, Atom"
+wanted isolation && run_suite isolation "isolation"
+wanted tap && run_suite tap "TAP"
+stop_cluster
+finish

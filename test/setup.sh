@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+#
+# Installs what building and testing need, and only what is missing: as root
+# with apt-get, as another user through sudo.  Silent when all is there.
+#
+# PG_CONFIG names another PostgreSQL than the one that pg_config in PATH
+# belongs to; it is then expected to be complete.
+set -u
+
+pg_config=${PG_CONFIG:-pg_config}
+log=
+
+fail() {
+	echo "setup: $*" >&2
+	if [ -s "$log" ]; then
+		echo "setup: the end of what apt-get said:" >&2
+		tail -n 20 "$log" | sed 's/^/    /' >&2
+	fi
+	exit 1
+}
+
+# ------------------------------------------------------------ what is missing
+
+has_pgxs() {
+	local pgxs
+	pgxs=$("$pg_config" --pgxs 2>/dev/null) && [ -f "$pgxs" ]
+}
+
+has_server() {
+	local bin
+	bin=$("$pg_config" --bindir 2>/dev/null) && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ]
+}
+
+has_headers() {
+	[ -f /usr/include/gssapi/gssapi.h ]
+}
+
+# The compiler that PostgreSQL names for bitcode is the second compiler of the
+# tests as well.
+has_clang() {
+	local clang
+	clang=$(sed -n 's/^CLANG = *//p' "$(dirname "$("$pg_config" --pgxs)")/../Makefile.global" 2>/dev/null)
+	[ -n "$clang" ] && [ -x "$clang" ] || command -v clang >/dev/null
+}
+
+# The major version of the PostgreSQL to install: the one that is there in
+# part, else the distribution's own.
+major() {
+	local path
+	for path in /usr/lib/postgresql/*/bin/pg_config /usr/lib/postgresql/*/bin/postgres; do
+		[ -x "$path" ] && echo "$path"
+	done | sort -Vr | sed -n '1s|^/usr/lib/postgresql/\([0-9]*\)/.*|\1|p' | grep . ||
+		apt-cache depends postgresql 2>/dev/null |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1 | grep .
+}
+
+# The packages that are missing; "@" stands for the major version.
+missing() {
+	has_server || echo "postgresql-@"
+	has_pgxs || echo "postgresql-server-dev-@"
+	command -v gcc >/dev/null || echo "gcc"
+	[ -f /usr/include/stdio.h ] || echo "libc6-dev"
+	has_pgxs && { has_clang || echo "clang"; }
+	command -v curl-config >/dev/null || echo "libcurl4-openssl-dev"
+	command -v xml2-config >/dev/null || echo "libxml2-dev"
+	has_headers || echo "libkrb5-dev"
+	[ -x /usr/bin/python3 ] || echo "python3"
+	command -v prove >/dev/null || echo "perl"
+	perl -MIPC::Run -e 1 2>/dev/null || echo "libipc-run-perl"
+}
+
+# --------------------------------------------------------------- installing
+
+as_root=
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive \
+		${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+		apt-get -q -y -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
+}
+
+may_install() {
+	command -v apt-get >/dev/null ||
+		fail "these packages (by their Debian names) are missing, and there is no apt-get here: ${wanted//-@}"
+	[ "$(id -u)" -eq 0 ] && return
+	command -v sudo >/dev/null ||
+		fail "these packages are missing; install them as root, or install sudo: ${wanted//-@}"
+	as_root=sudo
+	[ -t 0 ] || as_root="sudo -n"
+	$as_root true ||
+		fail "$(id -un) may not use sudo here, and these packages are missing: ${wanted//-@}"
+}
+
+# A cluster of its own is not what somebody who tries this out asked for: the
+# package makes none while this file stands.  Existing clusters and settings
+# stay as they are.
+no_cluster=/etc/postgresql-common/createcluster.d/crm_sync.conf
+forbid_cluster() {
+	$as_root mkdir -p "${no_cluster%/*}" &&
+		echo "create_main_cluster = false" | $as_root tee "$no_cluster" >/dev/null
+}
+allow_cluster() {
+	$as_root rm -f "$no_cluster"
+	$as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}" 2>/dev/null
+}
+
+install() {
+	apt install --no-install-recommends "${names[@]}"
+}
+
+name_packages() {
+	local version
+	version=$(major) || [ "${wanted%@*}" = "$wanted" ] || return 1
+	read -r -a names <<<"${wanted//@/$version}"
+}
+
+wanted=$(missing | tr '\n' ' ')
+wanted=${wanted% }
+[ -n "$wanted" ] || exit 0
+[ -z "${PG_CONFIG:-}" ] || has_pgxs ||
+	fail "PG_CONFIG=$PG_CONFIG does not lead to PostgreSQL's build files"
+may_install
+
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+updated=
+update() {
+	[ -z "$updated" ] || return 1
+	updated=1
+	echo "setup: fetching the list of packages"
+	apt update || fail "apt-get update failed: is there a network?"
+}
+
+name_packages || { update && name_packages; } ||
+	fail "this distribution has no package postgresql"
+echo "setup: installing ${names[*]}"
+trap 'allow_cluster; rm -f "$log"' EXIT
+forbid_cluster || fail "$no_cluster can't be written"
+install || { update && : >"$log" && install; } ||
+	fail "apt-get could not install: ${names[*]}"
+
+wanted=$(missing | tr '\n' ' ')
+[ -z "$wanted" ] || fail "installed, and still missing: $wanted"
