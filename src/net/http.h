@@ -52,7 +52,8 @@ typedef struct CrmHttpCounters
 	int64		delete;
 	int64		bytes_sent;		/* of bodies */
 	int64		bytes_received; /* of bodies, as they came over the wire */
-	int64		retries;
+	int64		retries;		/* libcurl's (of a GET on a connection found
+								 * closed); callers add their own */
 	int64		errors;			/* no answer, or a status of 400 and above */
 	double		milliseconds;	/* waited for answers */
 } CrmHttpCounters;
@@ -92,16 +93,22 @@ extern void crm_http_close(CrmHttpSession *session);
  * Sends one request and waits for the whole answer, which is palloc'd in the
  * current memory context.
  *
- * Errors: 08001 not reached (resolve, connect, TLS), 08006 lost (reset, cut
- * short, undecodable) or timed out (with a HINT naming the option), 54000 a
- * limit of size reached.  Redirects are answers like any other, not followed.
- * After an error nothing of the request is left, and the session can be used.
+ * Errors: 08001 not reached (resolve, connect, TLS, refused by the proxy),
+ * 08006 lost (reset, cut short, undecodable) or timed out (with a HINT naming
+ * the option), 54000 a limit of size reached, 22023 a URL or header that can't
+ * be sent.  Redirects are answers like any other, not followed.  After an error
+ * nothing of the request is left, and the session can be used.
+ *
+ * A request other than GET leaves once: 08006 after it means that it may have
+ * been carried out, and the caller has to find out.  A compressed body that
+ * ends early inside a well-framed answer is for the body's parser to notice.
  */
 extern CrmHttpResponse *crm_http_send(CrmHttpSession *session,
 									  const CrmHttpRequest *request);
 
 /*
- * Waits, interruptible like a request.  For a retry after a pause.
+ * Waits, interruptible like a request, not beyond the deadline.  For a retry
+ * after a pause.
  */
 extern void crm_http_pause(long milliseconds);
 

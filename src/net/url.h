@@ -29,7 +29,14 @@ extern char *crm_url_repair(const char *url);
  */
 extern char *crm_url_resolve(const char *base, const char *link);
 
-/* Same scheme, host and port? */
+/* Same scheme, host and port?  false also when one of them can't be read. */
 extern bool crm_url_same_origin(const char *a, const char *b);
+
+/*
+ * "http://host:port" of a URL, for messages: without path, query and
+ * credentials; the port only where the URL names one.  "?" when it can't be
+ * read.
+ */
+extern char *crm_url_origin(const char *url);
 
 #endif							/* CRM_URL_H */

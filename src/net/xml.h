@@ -33,18 +33,26 @@ extern CrmXmlReader *crm_xml_open(const char *document, size_t length,
 								  const char *what);
 
 /*
- * The next event.  ERROR 22000 (cut, ill-formed, a DTD, an entity, too deep,
- * invalid UTF-8) with libxml2's words and the line in DETAIL.
+ * The next event.  ERROR 2200M (cut, ill-formed, a DTD, an entity, wrongly
+ * encoded) or 54000 (elements nested more than 64 deep), with libxml2's words
+ * and the line in DETAIL.
  */
 extern CrmXmlEvent crm_xml_next(CrmXmlReader *reader);
 
-/* Of the current element; valid until the next call of crm_xml_next. */
+/*
+ * Of a START or END event's element; valid until the next call of crm_xml_next.
+ * These and all text are UTF-8, whatever the document's own encoding.
+ */
 extern const char *crm_xml_name(CrmXmlReader *reader);	/* local name */
 extern const char *crm_xml_namespace(CrmXmlReader *reader); /* "" : none */
 extern int	crm_xml_depth(CrmXmlReader *reader);	/* root element: 0 */
 
-/* An attribute of the START event's element, palloc'd; NULL when absent.  ns NULL: no namespace. */
-extern char *crm_xml_attribute(CrmXmlReader *reader, const char *ns, const char *name);
+/*
+ * An attribute of the START event's element, palloc'd; NULL when absent.
+ * ns NULL: no namespace.
+ */
+extern char *crm_xml_attribute(CrmXmlReader *reader, const char *ns,
+							   const char *name);
 
 /* Text of a TEXT event. */
 extern const char *crm_xml_text(CrmXmlReader *reader);
@@ -55,9 +63,13 @@ extern char *crm_xml_inner_text(CrmXmlReader *reader);
 /* From a START event: passes over the element with all it contains. */
 extern void crm_xml_skip(CrmXmlReader *reader);
 
+/* Frees libxml2's memory now.  The reader can't be used afterwards. */
 extern void crm_xml_close(CrmXmlReader *reader);
 
-/* Appends text escaped for element content and attribute values.  ERROR 22021 for characters that XML 1.0 can't carry. */
+/*
+ * Appends text escaped for element content and attribute values.  ERROR 22021
+ * for characters that XML 1.0 can't carry.
+ */
 extern void crm_xml_append_escaped(StringInfo out, const char *text);
 
 #endif							/* CRM_XML_H */

@@ -1,0 +1,876 @@
+/*
+ * net/http.c
+ *	  HTTP requests that a PostgreSQL backend can make safely.
+ *
+ * Ownership.  A session has what outlives a request: a multi handle, which
+ * keeps the connections, and a share handle, which keeps cookies and TLS
+ * sessions.  Sharing them makes each request free to have an easy handle of its
+ * own, so that nothing of one request, options included, can reach the next.
+ * All that is made for a request is in CrmHttpTransfer, and http_release takes
+ * it away however the request ends.
+ *
+ * Callbacks.  libcurl's stack can't be jumped over: what it calls here uses
+ * malloc, notes what went wrong and lets libcurl give up; the ERROR follows
+ * when libcurl has returned.
+ *
+ * Sending twice.  When a connection that was kept alive turns out to be closed
+ * before a byte of answer came, libcurl sends the request again on another one,
+ * up to five times.  The server had most likely closed an idle connection, but
+ * it may also have carried the request out.  A GET is therefore left to
+ * libcurl, and counted as a retry; anything else is refused the second sending
+ * and becomes a lost connection (08006), since only the layer above can find
+ * out what became of it (a create carries its key, MERGE is absolute, DELETE
+ * idempotent).  That this stays rare is CURLOPT_MAXAGE_CONN's part: connections
+ * idle for longer than servers and proxies commonly keep them are not used.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "storage/fd.h"
+#include "utils/memutils.h"
+
+#include "net/http.h"
+#include "net/loop.h"
+#include "net/url.h"
+#include "net/words.h"
+
+/*
+ * CURLOPT_QUICK_EXIT is what lets a backend go while its name server is silent:
+ * without it libcurl waits for the resolver's thread.
+ */
+#if LIBCURL_VERSION_NUM < 0x075700
+#error "crm_sync needs libcurl 7.87 or later"
+#endif
+
+/* Before 8.6 libcurl had but one name for all that does not fit. */
+#if LIBCURL_VERSION_NUM < 0x080600
+#define CURLE_TOO_LARGE CURLE_OUT_OF_MEMORY
+#endif
+
+#define USER_AGENT "crm_sync/1.0"	/* default_version of crm_sync.control */
+#define MAX_HEADER_SIZE (256 * 1024)	/* the words for it: stops */
+#define MAX_IDLE_SECONDS 55L	/* proxies commonly keep 60, IIS 120 */
+
+/* What is kept of an answer's headers. */
+typedef enum HttpHeader
+{
+	HEADER_CONTENT_TYPE,
+	HEADER_LOCATION,
+	HEADER_DATE,
+	HEADER_RETRY_AFTER,
+	HEADER_COUNT
+} HttpHeader;
+
+static const char *const header_names[HEADER_COUNT] = {
+	[HEADER_CONTENT_TYPE] = "Content-Type",
+	[HEADER_LOCATION] = "Location",
+	[HEADER_DATE] = "Date",
+	[HEADER_RETRY_AFTER] = "Retry-After"
+};
+
+typedef struct HttpMethod
+{
+	const char *name;
+	size_t		counter;		/* where in CrmHttpCounters */
+	bool		has_body;		/* Content-Length is sent though it be 0 */
+	bool		safe;			/* libcurl may send it again unasked */
+} HttpMethod;
+
+static const HttpMethod methods[] = {
+	{"GET", offsetof(CrmHttpCounters, get), false, true},
+	{"POST", offsetof(CrmHttpCounters, post), true, false},
+	{"MERGE", offsetof(CrmHttpCounters, merge), true, false},
+	{"PUT", offsetof(CrmHttpCounters, put), true, false},
+	{"DELETE", offsetof(CrmHttpCounters, delete), false, false}
+};
+
+/* Why a callback made libcurl give up. */
+typedef enum HttpStop
+{
+	STOP_NOT,
+	STOP_BODY_SIZE,
+	STOP_HEADER_SIZE,
+	STOP_NO_MEMORY,
+	STOP_SECOND_SENDING
+} HttpStop;
+
+/* All that is made for one request. */
+typedef struct CrmHttpTransfer
+{
+	const HttpMethod *method;
+	CURL	   *easy;
+	struct curl_slist *headers;
+	int64		sendings;		/* of this request: by libcurl */
+	HttpStop	stop;
+	size_t		header_size;	/* of all the answer's headers so far */
+	bool		header_complete;
+	char	   *header[HEADER_COUNT];	/* malloc'd values */
+	char	   *body;			/* malloc'd */
+	size_t		body_size;		/* allocated */
+	size_t		body_length;
+	double		started;		/* by crm_loop_now */
+	long		time_limit;		/* milliseconds, 0: none; set by option: */
+	const char *time_limit_option;
+	char		words[CURL_ERROR_SIZE];
+} CrmHttpTransfer;
+
+struct CrmHttpSession
+{
+	MemoryContext context;		/* holds the session itself */
+	CrmHttpSettings settings;
+	CrmHttpCounters counters;
+	CURLSH	   *share;
+	CrmLoop		loop;
+	CrmHttpTransfer transfer;	/* zeroed while none is under way */
+};
+
+int			crm_log_requests = DEBUG1;
+
+static TimestampTz deadline = 0;
+static char deadline_option[NAMEDATALEN];
+
+/* ------------------------------------------------------------ failures */
+
+typedef enum HttpFailure
+{
+	FAILURE_LOST,				/* also what no line of a table names */
+	FAILURE_CONNECT,
+	FAILURE_TIMEOUT,
+	FAILURE_REQUEST,
+	FAILURE_BODY_SIZE,
+	FAILURE_HEADER_SIZE,
+	FAILURE_MEMORY
+} HttpFailure;
+
+typedef struct HttpWords
+{
+	int			sqlstate;
+	const char *message;		/* its %s is the server's origin */
+} HttpWords;
+
+static const HttpWords failures[] = {
+	[FAILURE_LOST] = {ERRCODE_CONNECTION_FAILURE,
+	"lost the connection to CDMS server at \"%s\""},
+	[FAILURE_CONNECT] = {ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"could not connect to CDMS server at \"%s\""},
+	[FAILURE_TIMEOUT] = {ERRCODE_CONNECTION_FAILURE,
+	"request to CDMS server at \"%s\" timed out"},
+	[FAILURE_REQUEST] = {ERRCODE_INVALID_PARAMETER_VALUE,
+	"could not make a request to CDMS server at \"%s\""},
+	[FAILURE_BODY_SIZE] = {ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	"answer of CDMS server at \"%s\" is too large"},
+	[FAILURE_HEADER_SIZE] = {ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	"answer of CDMS server at \"%s\" has too many headers"},
+	[FAILURE_MEMORY] = {ERRCODE_OUT_OF_MEMORY,
+	"out of memory during a request to CDMS server at \"%s\""}
+};
+
+#define HINT_HOST "Check the host name in the option \"url\"."
+#define HINT_SERVER "Check that the server runs, and its host and port in the option \"url\"."
+#define HINT_PROXY "Check the option \"proxy\"."
+#define HINT_TLS "The server must speak TLS 1.2 or later on this port."
+#define HINT_TRUST "The option \"ca_file\" names the certificates to trust."
+#define HINT_CA_FILE "Check the option \"ca_file\"."
+#define HINT_CLIENT_CERT "Check the options \"client_cert\" and \"client_key\"."
+#define HINT_SCHEME "A URL begins with http:// or https://."
+#define HINT_URL "Check the option \"url\"."
+#define HINT_LOGIN "User name and password belong to the user mapping, not to a URL."
+
+typedef struct HttpVerdict
+{
+	CURLcode	code;
+	HttpFailure failure;
+	const char *hint;
+} HttpVerdict;
+
+static const HttpVerdict verdicts[] = {
+	{CURLE_UNSUPPORTED_PROTOCOL, FAILURE_REQUEST, HINT_SCHEME},
+	{CURLE_URL_MALFORMAT, FAILURE_REQUEST, HINT_URL},
+	{CURLE_LOGIN_DENIED, FAILURE_REQUEST, HINT_LOGIN},
+	{CURLE_OUT_OF_MEMORY, FAILURE_MEMORY, NULL},
+
+	{CURLE_COULDNT_RESOLVE_HOST, FAILURE_CONNECT, HINT_HOST},
+	{CURLE_COULDNT_RESOLVE_PROXY, FAILURE_CONNECT, HINT_PROXY},
+	{CURLE_PROXY, FAILURE_CONNECT, HINT_PROXY},
+	{CURLE_COULDNT_CONNECT, FAILURE_CONNECT, HINT_SERVER},
+
+	{CURLE_SSL_CONNECT_ERROR, FAILURE_CONNECT, HINT_TLS},
+	{CURLE_SSL_CIPHER, FAILURE_CONNECT, HINT_TLS},
+	{CURLE_PEER_FAILED_VERIFICATION, FAILURE_CONNECT, HINT_TRUST},
+	{CURLE_SSL_ISSUER_ERROR, FAILURE_CONNECT, HINT_TRUST},
+	{CURLE_SSL_CACERT_BADFILE, FAILURE_CONNECT, HINT_CA_FILE},
+	{CURLE_SSL_CERTPROBLEM, FAILURE_CONNECT, HINT_CLIENT_CERT},
+	{CURLE_SSL_CLIENTCERT, FAILURE_CONNECT, HINT_CLIENT_CERT},
+
+	{CURLE_OPERATION_TIMEDOUT, FAILURE_TIMEOUT, NULL}
+};
+
+/* What to say where a callback made libcurl give up. */
+typedef struct HttpStopWords
+{
+	HttpFailure failure;
+	const char *detail;
+	const char *hint;
+} HttpStopWords;
+
+static const HttpStopWords stops[] = {
+	[STOP_BODY_SIZE] = {FAILURE_BODY_SIZE, NULL,
+	"The limit is the option \"max_response_size\"."},
+	[STOP_HEADER_SIZE] = {FAILURE_HEADER_SIZE,
+	"At most 256 kB of headers are read, and 100 kB of a single one.", NULL},
+	[STOP_NO_MEMORY] = {FAILURE_MEMORY, NULL, NULL},
+	[STOP_SECOND_SENDING] = {FAILURE_LOST,
+	"It was closed before the request was answered, which may have been carried out.", NULL}
+};
+
+static void http_raise(HttpFailure failure, const char *url, const char *detail,
+					   const char *hint) pg_attribute_noreturn();
+static void http_raise_timeout(const char *url, const char *option)
+			pg_attribute_noreturn();
+static void http_raise_verdict(CrmHttpTransfer *transfer, const char *url,
+							   CURLcode code) pg_attribute_noreturn();
+
+static void
+http_raise(HttpFailure failure, const char *url, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(failures[failure].sqlstate),
+			 errmsg(failures[failure].message, crm_url_origin(url)),
+			 detail != NULL ? errdetail_internal("%s", detail) : 0,
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/* The ERROR for a limit of time that option set. */
+static void
+http_raise_timeout(const char *url, const char *option)
+{
+	http_raise(FAILURE_TIMEOUT, url, NULL,
+			   psprintf("The limit is the option \"%s\".", option));
+}
+
+/* Which limit of time was it that libcurl reached? */
+static const char *
+http_limit_reached(const CrmHttpTransfer *transfer)
+{
+	double		elapsed = crm_loop_now() - transfer->started;
+	bool		whole = transfer->time_limit > 0 && elapsed >= transfer->time_limit;
+
+	return whole ? transfer->time_limit_option : "connect_timeout";
+}
+
+static HttpVerdict
+http_judge(const CrmHttpTransfer *transfer, CURLcode code)
+{
+	HttpVerdict refused_by_proxy = {code, FAILURE_CONNECT, HINT_PROXY};
+	HttpVerdict lost = {code, FAILURE_LOST, NULL};
+	long		proxy_status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+	if (proxy_status >= 300)
+		return refused_by_proxy;
+
+	for (int i = 0; i < lengthof(verdicts); i++)
+	{
+		if (verdicts[i].code == code)
+			return verdicts[i];
+	}
+	return lost;
+}
+
+/* The ERROR for libcurl's verdict on a request. */
+static void
+http_raise_verdict(CrmHttpTransfer *transfer, const char *url, CURLcode code)
+{
+	const HttpStopWords *stop = &stops[transfer->stop];
+	HttpVerdict verdict = http_judge(transfer, code);
+
+	if (transfer->stop != STOP_NOT)
+		http_raise(stop->failure, url, stop->detail, stop->hint);
+	if (verdict.failure == FAILURE_TIMEOUT)
+		http_raise_timeout(url, http_limit_reached(transfer));
+
+	if (transfer->words[0] == '\0')
+		strlcpy(transfer->words, curl_easy_strerror(code), sizeof(transfer->words));
+	crm_words_clean(transfer->words);
+	http_raise(verdict.failure, url, psprintf("%s.", transfer->words), verdict.hint);
+}
+
+/* ----------------------------------------------------------- callbacks */
+
+/* Gives up for this reason: the value that libcurl takes for a failure. */
+static size_t
+http_stop(CrmHttpTransfer *transfer, HttpStop reason)
+{
+	transfer->stop = reason;
+	return 0;
+}
+
+static void
+http_forget_headers(CrmHttpTransfer *transfer)
+{
+	for (int i = 0; i < HEADER_COUNT; i++)
+	{
+		free(transfer->header[i]);
+		transfer->header[i] = NULL;
+	}
+	transfer->header_complete = false;
+}
+
+/* Keeps the value of line if it is a header of this name.  false: no memory. */
+static bool
+http_keep_header(char **value, const char *name, const char *line, size_t length)
+{
+	size_t		from = strlen(name);
+
+	if (length <= from || line[from] != ':' || pg_strncasecmp(line, name, from) != 0)
+		return true;
+	for (from++; from < length && isspace((unsigned char) line[from]);)
+		from++;
+	while (length > from && isspace((unsigned char) line[length - 1]))
+		length--;
+
+	free(*value);
+	*value = strndup(line + from, length - from);
+	return *value != NULL;
+}
+
+/* One line of header: a status line, a header, or the empty line after them. */
+static size_t
+http_take_header(char *line, size_t size, size_t count, void *arg)
+{
+	CrmHttpTransfer *transfer = arg;
+	size_t		length = size * count;
+
+	transfer->header_size += length;
+	if (transfer->header_size > MAX_HEADER_SIZE)
+		return http_stop(transfer, STOP_HEADER_SIZE);
+
+	/* An interim answer (100) has headers of its own, which don't count. */
+	if (length >= 5 && strncmp(line, "HTTP/", 5) == 0)
+		http_forget_headers(transfer);
+	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
+		transfer->header_complete = true;
+
+	for (int i = 0; i < HEADER_COUNT; i++)
+	{
+		if (!http_keep_header(&transfer->header[i], header_names[i], line, length))
+			return http_stop(transfer, STOP_NO_MEMORY);
+	}
+	return length;
+}
+
+/* A piece of body, decompressed. */
+static size_t
+http_take_body(char *data, size_t size, size_t count, void *arg)
+{
+	CrmHttpSession *session = arg;
+	CrmHttpTransfer *transfer = &session->transfer;
+	size_t		length = size * count;
+	size_t		total = transfer->body_length + length;
+
+	if (total > (uint64) session->settings.max_response_size)
+		return http_stop(transfer, STOP_BODY_SIZE);
+	if (total > transfer->body_size)
+	{
+		size_t		wanted = Max(total, transfer->body_size * 2);
+		char	   *larger = realloc(transfer->body, wanted);
+
+		if (larger == NULL)
+			return http_stop(transfer, STOP_NO_MEMORY);
+		transfer->body = larger;
+		transfer->body_size = wanted;
+	}
+	memcpy(transfer->body + transfer->body_length, data, length);
+	transfer->body_length = total;
+	return length;
+}
+
+/* Called when the request is about to be sent: once more for a second sending. */
+static int
+http_allow_sending(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	CrmHttpTransfer *transfer = arg;
+
+	transfer->sendings++;
+	if (transfer->sendings == 1 || transfer->method->safe)
+		return CURL_PREREQFUNC_OK;
+	http_stop(transfer, STOP_SECOND_SENDING);
+	return CURL_PREREQFUNC_ABORT;
+}
+
+/*
+ * Sockets are accounted for with fd.c, so that it leaves room for them, and
+ * aren't inherited by programs that the backend starts.
+ */
+static curl_socket_t
+http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	curl_socket_t fd;
+
+	if (!AcquireExternalFD())
+		return CURL_SOCKET_BAD;
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0)
+	{
+		ReleaseExternalFD();
+		return CURL_SOCKET_BAD;
+	}
+	return fd;
+}
+
+static int
+http_close_socket(void *arg, curl_socket_t fd)
+{
+	ReleaseExternalFD();
+	return close(fd);
+}
+
+/* ------------------------------------------------------------- session */
+
+static void
+http_free_session(void *arg)
+{
+	CrmHttpSession *session = arg;
+
+	crm_loop_free(&session->loop);
+	if (session->share != NULL)
+		curl_share_cleanup(session->share);
+}
+
+/* The strings of settings, copied to the current memory context. */
+static void
+http_copy_settings(CrmHttpSettings *copy, const CrmHttpSettings *settings)
+{
+	*copy = *settings;
+#define COPY_STRING(field) \
+	copy->field = settings->field != NULL ? pstrdup(settings->field) : NULL
+	COPY_STRING(username);
+	COPY_STRING(password);
+	COPY_STRING(ca_file);
+	COPY_STRING(client_cert);
+	COPY_STRING(client_key);
+	COPY_STRING(proxy);
+#undef COPY_STRING
+}
+
+static bool
+http_share(CURLSH *share, curl_lock_data what)
+{
+	return curl_share_setopt(share, CURLSHOPT_SHARE, what) == CURLSHE_OK;
+}
+
+static bool
+http_make_handles(CrmHttpSession *session)
+{
+	static bool ready = false;
+
+	if (!ready && curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+		return false;
+	ready = true;
+
+	session->share = curl_share_init();
+	return session->share != NULL &&
+		http_share(session->share, CURL_LOCK_DATA_COOKIE) &&
+		http_share(session->share, CURL_LOCK_DATA_SSL_SESSION) &&
+		crm_loop_init(&session->loop, session->settings.max_connections);
+}
+
+/*
+ * The session's memory hangs under the caller's until all is made, so an ERROR
+ * half way takes it, and by its callback the handles, along.
+ */
+CrmHttpSession *
+crm_http_open(const CrmHttpSettings *settings)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "crm_sync HTTP session",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	CrmHttpSession *session = palloc0(sizeof(CrmHttpSession));
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+
+	session->context = context;
+	http_copy_settings(&session->settings, settings);
+	callback->func = http_free_session;
+	callback->arg = session;
+	MemoryContextRegisterResetCallback(context, callback);
+	MemoryContextSwitchTo(caller);
+
+	if (!http_make_handles(session))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not initialize libcurl")));
+	MemoryContextSetParent(context, TopMemoryContext);
+	return session;
+}
+
+void
+crm_http_close(CrmHttpSession *session)
+{
+	MemoryContextDelete(session->context);
+}
+
+CrmHttpCounters *
+crm_http_counters(CrmHttpSession *session)
+{
+	return &session->counters;
+}
+
+/* ------------------------------------------------------------- options */
+
+/* Sets an option of a request; libcurl refuses only for want of memory. */
+#define SET(option, value) \
+	http_check_option(curl_easy_setopt(easy, option, value), #option)
+
+static void
+http_check_option(CURLcode code, const char *option)
+{
+	if (code != CURLE_OK)
+		ereport(ERROR,
+				(errcode(code == CURLE_OUT_OF_MEMORY ? ERRCODE_OUT_OF_MEMORY :
+						 ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not set %s: %s", option, curl_easy_strerror(code))));
+}
+
+/* What is the same for every request of every session. */
+static void
+http_set_rules(CURL *easy)
+{
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	SET(CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_TCP_NODELAY, 1L);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_SECONDS);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	SET(CURLOPT_USERAGENT, USER_AGENT);
+	SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, http_close_socket);
+}
+
+/* What the session was opened with. */
+static void
+http_set_session(CURL *easy, const CrmHttpSession *session)
+{
+	const CrmHttpSettings *settings = &session->settings;
+
+	SET(CURLOPT_SHARE, session->share);
+	SET(CURLOPT_PROXY, settings->proxy != NULL ? settings->proxy : "");
+	/* libcurl's own 0 means five minutes. */
+	SET(CURLOPT_CONNECTTIMEOUT_MS, settings->connect_timeout > 0 ?
+		(long) settings->connect_timeout : (long) INT_MAX);
+	if (settings->ca_file != NULL)
+		SET(CURLOPT_CAINFO, settings->ca_file);
+	if (settings->client_cert != NULL)
+		SET(CURLOPT_SSLCERT, settings->client_cert);
+	if (settings->client_key != NULL)
+		SET(CURLOPT_SSLKEY, settings->client_key);
+	if (settings->auth == CRM_HTTP_AUTH_BASIC)
+	{
+		SET(CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC);
+		SET(CURLOPT_USERNAME, settings->username != NULL ? settings->username : "");
+		SET(CURLOPT_PASSWORD, settings->password != NULL ? settings->password : "");
+	}
+}
+
+static void
+http_add_header(CrmHttpTransfer *transfer, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(transfer->headers, header);
+
+	if (longer == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	transfer->headers = longer;
+}
+
+/* A line end in a header would begin another header, or the body. */
+static void
+http_set_headers(CURL *easy, CrmHttpTransfer *transfer, List *headers)
+{
+	ListCell   *lc;
+
+	foreach(lc, headers)
+	{
+		const char *header = lfirst(lc);
+
+		if (strpbrk(header, "\r\n") != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("HTTP header contains a line break")));
+		http_add_header(transfer, header);
+	}
+	http_add_header(transfer, "Expect:");
+	SET(CURLOPT_HTTPHEADER, transfer->headers);
+}
+
+static void
+http_set_request(CURL *easy, CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+
+	SET(CURLOPT_URL, request->url);
+	if (request->body != NULL || transfer->method->has_body)
+	{
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE,
+			(curl_off_t) (request->body != NULL ? request->body_length : 0));
+		SET(CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
+	}
+	SET(CURLOPT_CUSTOMREQUEST, transfer->method->name);
+	http_set_headers(easy, transfer, request->headers);
+
+	SET(CURLOPT_TIMEOUT_MS, transfer->time_limit);
+	SET(CURLOPT_ERRORBUFFER, transfer->words);
+	SET(CURLOPT_HEADERFUNCTION, http_take_header);
+	SET(CURLOPT_HEADERDATA, transfer);
+	SET(CURLOPT_WRITEFUNCTION, http_take_body);
+	SET(CURLOPT_WRITEDATA, session);
+	SET(CURLOPT_PREREQFUNCTION, http_allow_sending);
+	SET(CURLOPT_PREREQDATA, transfer);
+}
+
+/* ------------------------------------------------------------- request */
+
+static const HttpMethod *
+http_method(const char *name)
+{
+	for (int i = 0; i < lengthof(methods); i++)
+	{
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	}
+	elog(ERROR, "unknown HTTP method \"%s\"", name);
+}
+
+/* Milliseconds until the deadline; -1: there is none. */
+static long
+http_time_left(void)
+{
+	if (deadline == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+}
+
+/* How long the request may take: request_timeout or until the deadline. */
+static void
+http_limit_time(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+	long		left = http_time_left();
+
+	transfer->time_limit = session->settings.request_timeout;
+	transfer->time_limit_option = "request_timeout";
+	if (left >= 0 && (transfer->time_limit == 0 || left < transfer->time_limit))
+	{
+		transfer->time_limit = Max(left, 1);
+		transfer->time_limit_option = deadline_option;
+	}
+	if (left == 0)
+		http_raise_timeout(request->url, deadline_option);
+}
+
+static void
+http_prepare(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+
+	transfer->started = crm_loop_now();
+	transfer->method = http_method(request->method);
+	http_limit_time(session, request);
+
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	http_set_rules(transfer->easy);
+	http_set_session(transfer->easy, session);
+	http_set_request(transfer->easy, session, request);
+}
+
+/* Seconds to wait: a number, or the time from the server's now to a date. */
+static int
+http_retry_after(const char *value, const char *date)
+{
+	time_t		until;
+	time_t		now;
+	char	   *end;
+	long		seconds;
+
+	if (value == NULL)
+		return -1;
+	seconds = strtol(value, &end, 10);
+	if (end != value && *end == '\0' && seconds >= 0)
+		return (int) Min(seconds, INT_MAX);
+
+	until = curl_getdate(value, NULL);
+	now = date != NULL ? curl_getdate(date, NULL) : time(NULL);
+	if (until == -1 || now == -1)
+		return -1;
+	return (int) Min(Max(until - now, 0), INT_MAX);
+}
+
+static TimestampTz
+http_date(const char *value)
+{
+	time_t		date = value != NULL ? curl_getdate(value, NULL) : -1;
+
+	return date != -1 ? time_t_to_timestamptz(date) : 0;
+}
+
+/* The answer, moved to palloc'd memory. */
+static CrmHttpResponse *
+http_answer(CrmHttpTransfer *transfer)
+{
+	CrmHttpResponse *response = palloc0(sizeof(CrmHttpResponse));
+	const char *type = transfer->header[HEADER_CONTENT_TYPE];
+	const char *location = transfer->header[HEADER_LOCATION];
+	long		status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	response->status = (int) status;
+	response->content_type = pstrdup(type != NULL ? type : "");
+	response->location = location != NULL ? pstrdup(location) : NULL;
+	response->date = http_date(transfer->header[HEADER_DATE]);
+	response->retry_after = http_retry_after(transfer->header[HEADER_RETRY_AFTER],
+											 transfer->header[HEADER_DATE]);
+	response->body = palloc_extended(transfer->body_length + 1, MCXT_ALLOC_HUGE);
+	if (transfer->body_length > 0)
+		memcpy(response->body, transfer->body, transfer->body_length);
+	response->body[transfer->body_length] = '\0';
+	response->body_length = transfer->body_length;
+	return response;
+}
+
+static CrmHttpResponse *
+http_perform(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+	CURLcode	code = crm_loop_perform(&session->loop, transfer->easy);
+
+	/* A single header beyond 100 kB is too large for libcurl itself. */
+	if (code == CURLE_TOO_LARGE && transfer->header_size > 0 &&
+		!transfer->header_complete)
+		http_stop(transfer, STOP_HEADER_SIZE);
+	if (code != CURLE_OK)
+		http_raise_verdict(transfer, request->url, code);
+	return http_answer(transfer);
+}
+
+/* What the request adds to the session's counters, answered or not. */
+static void
+http_count(CrmHttpSession *session, const CrmHttpRequest *request,
+		   const CrmHttpResponse *response)
+{
+	const CrmHttpTransfer *transfer = &session->transfer;
+	CrmHttpCounters *counters = &session->counters;
+	curl_off_t	received = 0;
+
+	if (transfer->easy == NULL)
+		return;
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+	*(int64 *) ((char *) counters + transfer->method->counter) += 1;
+	counters->bytes_sent += request->body != NULL ? request->body_length : 0;
+	counters->bytes_received += received;
+	counters->retries += Max(transfer->sendings - 1, 0);
+	counters->errors += response == NULL || response->status >= 400 ? 1 : 0;
+	counters->milliseconds += crm_loop_now() - transfer->started;
+}
+
+/* Takes away all that was made for the request. */
+static void
+http_release(CrmHttpSession *session)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+
+	crm_loop_leave(&session->loop);
+	if (transfer->easy != NULL)
+		curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	http_forget_headers(transfer);
+	free(transfer->body);
+	memset(transfer, 0, sizeof(*transfer));
+}
+
+static void
+http_log(const CrmHttpSession *session, const CrmHttpRequest *request,
+		 const CrmHttpResponse *response)
+{
+	ereport(crm_log_requests,
+			(errmsg_internal("crm_sync: %s %s: %d, %zu bytes, %.1f ms",
+							 request->method, request->url, response->status,
+							 response->body_length,
+							 crm_loop_now() - session->transfer.started),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+static CrmHttpResponse *
+http_exchange(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpResponse *response;
+
+	http_prepare(session, request);
+	response = http_perform(session, request);
+	http_log(session, request, response);
+	return response;
+}
+
+/* The request is over; response is NULL where it had no answer. */
+static void
+http_finish(CrmHttpSession *session, const CrmHttpRequest *request,
+			const CrmHttpResponse *response)
+{
+	http_count(session, request, response);
+	http_release(session);
+}
+
+CrmHttpResponse *
+crm_http_send(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpResponse *response;
+
+	PG_TRY();
+	{
+		response = http_exchange(session, request);
+	}
+	PG_CATCH();
+	{
+		http_finish(session, request, NULL);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	http_finish(session, request, response);
+	return response;
+}
+
+void
+crm_http_pause(long milliseconds)
+{
+	long		left = http_time_left();
+
+	crm_loop_pause(left >= 0 ? Min(left, milliseconds) : milliseconds);
+}
+
+void
+crm_http_set_deadline(TimestampTz moment, const char *option_name)
+{
+	deadline = moment;
+	strlcpy(deadline_option, option_name != NULL ? option_name : "",
+			sizeof(deadline_option));
+}

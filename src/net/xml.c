@@ -1,0 +1,314 @@
+/*
+ * net/xml.c
+ *	  XML read as a stream, safe by construction.
+ *
+ * libxml2's text reader holds no more of the document than the path from the
+ * root to where it stands.  Its callbacks never throw: the first thing the
+ * parser complains of is noted and becomes an ERROR once libxml2 has returned.
+ *
+ * XML_PARSE_HUGE is not set: libxml2's own limits stay in force (10 MB for one
+ * piece of text, amplification by entities), as a second line of defence.
+ */
+#include "postgres.h"
+
+#include <libxml/xmlerror.h>
+#include <libxml/xmlreader.h>
+
+#include "net/words.h"
+#include "net/xml.h"
+
+#define XML_MAX_DEPTH 64
+
+struct CrmXmlReader
+{
+	xmlTextReaderPtr reader;	/* NULL once closed */
+	xmlChar    *held;			/* libxml2's, on its way to palloc'd memory */
+	char	   *what;
+	bool		end_due;		/* an empty element's END comes next */
+	bool		root_seen;
+	int			open;			/* elements begun and not ended */
+	bool		failed;			/* the parser complained; of: */
+	int			line;
+	char		words[256];
+};
+
+/* Frees what is libxml2's.  Also when its memory context goes. */
+static void
+xml_release(void *arg)
+{
+	CrmXmlReader *reader = arg;
+
+	if (reader->held != NULL)
+		xmlFree(reader->held);
+	if (reader->reader != NULL)
+		xmlFreeTextReader(reader->reader);
+	reader->held = NULL;
+	reader->reader = NULL;
+}
+
+/* libxml2's complaint.  The first is the cause of those that follow. */
+static void
+xml_note_error(void *arg, xmlErrorPtr error)
+{
+	CrmXmlReader *reader = arg;
+
+	if (error->level < XML_ERR_ERROR || reader->failed)
+		return;
+	reader->failed = true;
+	reader->line = error->line;
+	strlcpy(reader->words, error->message != NULL ? error->message : "unknown error",
+			sizeof(reader->words));
+}
+
+static void xml_refuse(CrmXmlReader *reader, int sqlstate, const char *words)
+			pg_attribute_noreturn();
+
+/* The ERROR for this document; words are replaced by the parser's own, if any. */
+static void
+xml_refuse(CrmXmlReader *reader, int sqlstate, const char *words)
+{
+	if (reader->failed)
+		crm_words_clean(reader->words);
+	else
+	{
+		strlcpy(reader->words, words, sizeof(reader->words));
+		reader->line = reader->reader == NULL ? 0 :
+			xmlTextReaderGetParserLineNumber(reader->reader);
+	}
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("could not read the %s as XML", reader->what),
+			 errdetail("Line %d: %s.", reader->line, reader->words)));
+}
+
+static void
+xml_refuse_malformed(CrmXmlReader *reader, const char *words)
+{
+	xml_refuse(reader, ERRCODE_INVALID_XML_DOCUMENT, words);
+}
+
+CrmXmlReader *
+crm_xml_open(const char *document, size_t length, const char *what)
+{
+	CrmXmlReader *reader = palloc0(sizeof(CrmXmlReader));
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+
+	reader->what = pstrdup(what);
+	callback->func = xml_release;
+	callback->arg = reader;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+
+	if (length == 0 || length > INT_MAX)
+		xml_refuse_malformed(reader, length == 0 ? "Document is empty" :
+							 "Document is longer than 2 GB");
+	reader->reader = xmlReaderForMemory(document, (int) length, NULL, NULL,
+										XML_PARSE_NONET);
+	if (reader->reader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	xmlTextReaderSetStructuredErrorHandler(reader->reader, xml_note_error, reader);
+	return reader;
+}
+
+void
+crm_xml_close(CrmXmlReader *reader)
+{
+	xml_release(reader);
+}
+
+static CrmXmlEvent
+xml_begin(CrmXmlReader *reader)
+{
+	if (reader->open == XML_MAX_DEPTH)
+		xml_refuse(reader, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+				   psprintf("Elements are nested more than %d deep", XML_MAX_DEPTH));
+	reader->root_seen = true;
+	reader->open++;
+	reader->end_due = xmlTextReaderIsEmptyElement(reader->reader) == 1;
+	return CRM_XML_START;
+}
+
+static CrmXmlEvent
+xml_end(CrmXmlReader *reader)
+{
+	reader->end_due = false;
+	reader->open--;
+	return CRM_XML_END;
+}
+
+/* libxml2 has no more to give: was that all of a document? */
+static CrmXmlEvent
+xml_finish(CrmXmlReader *reader)
+{
+	if (reader->open > 0 || !reader->root_seen)
+		xml_refuse_malformed(reader, "Document ends too early");
+	return CRM_XML_EOF;
+}
+
+CrmXmlEvent
+crm_xml_next(CrmXmlReader *reader)
+{
+	if (reader->reader == NULL)
+		elog(ERROR, "XML reader is closed");
+	if (reader->end_due)
+		return xml_end(reader);
+
+	for (;;)
+	{
+		int			got = xmlTextReaderRead(reader->reader);
+
+		if (got < 0 || reader->failed)
+			xml_refuse_malformed(reader, "Document is ill-formed");
+		if (got == 0)
+			return xml_finish(reader);
+
+		switch (xmlTextReaderNodeType(reader->reader))
+		{
+			case XML_READER_TYPE_ELEMENT:
+				return xml_begin(reader);
+			case XML_READER_TYPE_END_ELEMENT:
+				return xml_end(reader);
+			case XML_READER_TYPE_TEXT:
+			case XML_READER_TYPE_CDATA:
+			case XML_READER_TYPE_WHITESPACE:
+			case XML_READER_TYPE_SIGNIFICANT_WHITESPACE:
+				return CRM_XML_TEXT;
+			case XML_READER_TYPE_COMMENT:
+			case XML_READER_TYPE_PROCESSING_INSTRUCTION:
+			case XML_READER_TYPE_XML_DECLARATION:
+				continue;
+			default:
+				xml_refuse_malformed(reader, "DTDs and entities are not accepted");
+		}
+	}
+}
+
+const char *
+crm_xml_name(CrmXmlReader *reader)
+{
+	return (const char *) xmlTextReaderConstLocalName(reader->reader);
+}
+
+const char *
+crm_xml_namespace(CrmXmlReader *reader)
+{
+	const xmlChar *uri = xmlTextReaderConstNamespaceUri(reader->reader);
+
+	return uri != NULL ? (const char *) uri : "";
+}
+
+int
+crm_xml_depth(CrmXmlReader *reader)
+{
+	return xmlTextReaderDepth(reader->reader);
+}
+
+char *
+crm_xml_attribute(CrmXmlReader *reader, const char *ns, const char *name)
+{
+	char	   *copy;
+
+	reader->held = ns == NULL ?
+		xmlTextReaderGetAttribute(reader->reader, BAD_CAST name) :
+		xmlTextReaderGetAttributeNs(reader->reader, BAD_CAST name, BAD_CAST ns);
+	if (reader->held == NULL)
+		return NULL;
+
+	copy = pstrdup((char *) reader->held);
+	xmlFree(reader->held);
+	reader->held = NULL;
+	return copy;
+}
+
+const char *
+crm_xml_text(CrmXmlReader *reader)
+{
+	const xmlChar *text = xmlTextReaderConstValue(reader->reader);
+
+	return text != NULL ? (const char *) text : "";
+}
+
+char *
+crm_xml_inner_text(CrmXmlReader *reader)
+{
+	StringInfoData text;
+	int			outside = reader->open - 1;
+
+	initStringInfo(&text);
+	while (reader->open > outside)
+	{
+		if (crm_xml_next(reader) == CRM_XML_TEXT)
+			appendStringInfoString(&text, crm_xml_text(reader));
+	}
+	return text.data;
+}
+
+void
+crm_xml_skip(CrmXmlReader *reader)
+{
+	int			outside = reader->open - 1;
+
+	while (reader->open > outside)
+		(void) crm_xml_next(reader);
+}
+
+/*
+ * Is the character at c one that XML 1.0 has no way to write?  Controls, and
+ * U+FFFE and U+FFFF (EF BF BE and EF BF BF in UTF-8).
+ */
+static bool
+xml_is_impossible(const char *c)
+{
+	if ((unsigned char) *c < ' ')
+		return *c != '\t' && *c != '\n' && *c != '\r';
+	return strncmp(c, "\xEF\xBF\xBE", 3) == 0 || strncmp(c, "\xEF\xBF\xBF", 3) == 0;
+}
+
+/* How c must be written, or NULL: as it is. */
+static const char *
+xml_escape(char c)
+{
+	switch (c)
+	{
+		case '&':
+			return "&amp;";
+		case '<':
+			return "&lt;";
+		case '>':
+			return "&gt;";
+		case '"':
+			return "&quot;";
+		case '\'':
+			return "&apos;";
+			/* A reader would make blanks or line feeds of these. */
+		case '\t':
+			return "&#9;";
+		case '\n':
+			return "&#10;";
+		case '\r':
+			return "&#13;";
+		default:
+			return NULL;
+	}
+}
+
+void
+crm_xml_append_escaped(StringInfo out, const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		const char *escape = xml_escape(*c);
+
+		if (xml_is_impossible(c))
+			ereport(ERROR,
+					(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+					 errmsg("text contains a character that XML cannot carry"),
+					 errdetail("It stands after %d bytes.", (int) (c - text)),
+					 errhint("Remove control characters from the text.")));
+		if (escape != NULL)
+			appendStringInfoString(out, escape);
+		else
+			appendStringInfoChar(out, *c);
+	}
+}
