@@ -228,6 +228,9 @@ struct CrmProtocol
 	/* What open would ask, for EXPLAIN: "GET AccountSet?$filter=...", decoded. */
 	char	   *(*describe) (CrmConnection *conn, const CrmQuery *query);
 
+	/* Does the query fit one request (a URL of 2,000 bytes)? */
+	bool		(*fits) (CrmConnection *conn, const CrmQuery *query);
+
 	/*
 	 * How many of n keys, from the first, fit one query (contract: 25 and a
 	 * URL of 2,000 bytes); the condition for them comes from crm_condition_keys.
