@@ -1,0 +1,149 @@
+"""One request on its way: control, login, faults, the service, the log."""
+
+import base64
+import gzip
+import json
+import time
+
+from .clock import Clock
+from .commands import CommandError, Commands
+from .errors import PlainError
+from .faults import Faults
+from .http_server import SERVER, Response
+from .request_log import RequestLog
+from .seed import Dataset
+from .service import Operation, Service, plain_response
+from .store import Store
+from .switches import Switches
+from .writer import ANYBODY, Writer
+
+CONTROL = "/_control/"
+GZIP_FROM = 256  # bytes; IIS leaves small answers alone
+
+
+class Application:
+    """Everything behind the sockets."""
+
+    def __init__(self, dataset=None, switches=(), latency=0, credentials=None,
+                 log_file=None):
+        self.store = Store(dataset or Dataset())
+        self.switches = Switches(switches)
+        self.clock = Clock()
+        self.writer = Writer(self.store, self.switches, self.clock)
+        self.service = Service(self.store, self.switches, self.clock,
+                               self.writer)
+        self.log = RequestLog(log_file)
+        self.faults = Faults()
+        self.commands = Commands(self)
+        self.start = (latency, credentials)
+        self.latency, self.credentials = self.start
+        self.server = None
+        self.control_connections = set()
+        self.control_count = 0
+
+    def reset(self):
+        """Back to how it all began, the open connections excepted."""
+        self.faults.clear()
+        self.switches.reset()
+        self.clock.reset()
+        self.latency, self.credentials = self.start
+        self.store.reset()
+        self.log.clear()
+
+    def __call__(self, request):
+        if request.target.startswith(CONTROL):
+            return self._control(request)
+        entry = self.log.begin(request)
+        rule = self.faults.take(entry)
+        if rule is None:
+            response = self._serve(request)
+            note = response.status
+        else:
+            response, note = self.faults.run(
+                rule, entry, lambda: self._serve(request), self._command)
+        self.log.end(entry, note, len(response.body))
+        return response
+
+    def _command(self, line):
+        with self.store.lock:
+            self.commands.run_line(line)
+
+    # -- the service ----------------------------------------------------------
+
+    def _serve(self, request):
+        if self.latency:
+            time.sleep(self.latency)
+        try:
+            self._check_login(request)
+            self._check_url(request)
+        except PlainError as error:
+            response = plain_response(error)
+        else:
+            operation = Operation(request.verb, request.target,
+                                  request.headers, request.body)
+            response = self.service.answer(operation, ANYBODY)
+        if self.switches["gzip"] == "on":
+            compress(request, response)
+        response.headers.append(("Server", SERVER))
+        response.headers.append(("X-Powered-By", "ASP.NET"))
+        if self.switches["date-header"] == "on":
+            response.headers.append(("Date", self.clock.http_date()))
+        return response
+
+    def _check_login(self, request):
+        if self.credentials is None:
+            return
+        scheme, _, blob = request.headers.get("authorization",
+                                              "").partition(" ")
+        try:
+            given = base64.b64decode(blob, validate=True).decode("utf-8")
+        except ValueError:
+            given = ""
+        if scheme.lower() != "basic" or given != ":".join(self.credentials):
+            raise PlainError(401, "401 - Unauthorized: Access is denied due "
+                             "to invalid credentials.",
+                             [("WWW-Authenticate", 'Basic realm="CDMS"')])
+
+    def _check_url(self, request):
+        """IIS refuses long URLs as not found (protocol notes 1.5)."""
+        limit = self.switches["url-limit"]
+        url = "http://%s%s" % (request.headers.get("host", ""), request.target)
+        if limit and len(url) > limit:
+            raise PlainError(404, "404 - File or directory not found.")
+
+    # -- control --------------------------------------------------------------
+
+    def _control(self, request):
+        """POST {"words": [...]}; the answer is {"lines": [...]}."""
+        self._note_control(request.connection)
+        name = request.target[len(CONTROL):].partition("?")[0]
+        try:
+            words = json.loads(request.body)["words"] if request.body else []
+            lines = self._run([name, *words] if name else words)
+            status, body = 200, {"lines": lines}
+        except (CommandError, ValueError, KeyError, TypeError) as why:
+            status, body = 400, {"error": str(why)}
+        return Response(status, json.dumps(body).encode(), "application/json")
+
+    def _run(self, words):
+        if words[:1] == ["log"]:
+            return self.commands.run(words)
+        with self.store.lock:
+            return self.commands.run(words)
+
+    def _note_control(self, connection):
+        """Control's own connections are not counted as clients'."""
+        if not hasattr(connection, "control"):
+            connection.control = True
+            self.control_connections.add(connection.number)
+            self.control_count += 1
+
+
+def compress(request, response):
+    if "gzip" not in request.headers.get("accept-encoding", "") \
+            or len(response.body) < GZIP_FROM:
+        return
+    response.body = gzip.compress(response.body, 1)
+    response.replace_header("Content-Encoding", "gzip")
+    response.headers.append(("Vary", "Accept-Encoding"))
+
