@@ -16,6 +16,20 @@
 #define CRM_CODE_DOES_NOT_EXIST		(-2147220969)
 #define CRM_CODE_DUPLICATE_KEY		(-2147220937)
 
+/* What a body is, judged by the body itself rather than by its header. */
+typedef enum CrmBodyKind
+{
+	CRM_BODY_EMPTY,
+	CRM_BODY_JSON,
+	CRM_BODY_XML,
+	CRM_BODY_HTML,
+	CRM_BODY_LOGIN,				/* HTML with a login form, or a hop of one */
+	CRM_BODY_TEXT,
+	CRM_BODY_BINARY
+} CrmBodyKind;
+
+extern CrmBodyKind crm_body_kind(const CrmHttpResponse *response);
+
 typedef struct CrmFault
 {
 	int			status;			/* HTTP */
