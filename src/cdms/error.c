@@ -1,0 +1,417 @@
+/*
+ * cdms/error.c
+ *	  Error documents of CDMS turned into something one can act on.
+ *
+ * A refusal of CDMS is JSON or XML with a code and words in the server's own
+ * language, so only codes are acted on; but what stands before it (a proxy, IIS,
+ * a login page) answers in HTML or plain text, whatever its header says
+ * (cdms-protocol 2.3, 6.1).  Nothing a body holds makes reading it fail.
+ */
+#include "postgres.h"
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/ascii.h"
+
+#include "cdms/atom.h"
+#include "cdms/error.h"
+
+#define SNIFFED 1024			/* bytes that show what a body is */
+#define LONGEST_WORDS 2000		/* bytes, of CDMS's own words */
+#define LONGEST_EXTRACT 200		/* bytes, of a body of another kind */
+
+/* ------------------------------------------------------------ kinds of bodies */
+
+static const char *
+skip_to_content(const CrmHttpResponse *response)
+{
+	const char *at = response->body;
+
+	if (strncmp(at, "\xEF\xBB\xBF", 3) == 0)
+		at += 3;
+	while (isspace((unsigned char) *at))
+		at++;
+	return at;
+}
+
+static bool
+mentions(const char *text, const char *word)
+{
+	return strcasestr(text, word) != NULL;
+}
+
+static bool
+is_html(const char *at)
+{
+	char	   *head = pnstrdup(at, SNIFFED);
+
+	return mentions(head, "<!doctype html") || mentions(head, "<html");
+}
+
+/*
+ * A form that asks for a password, or that carries a token on by script
+ * (captures/adfs/tests_rest_responses_login_form.html and ..._auth_form.html).
+ */
+static bool
+is_login(const char *at)
+{
+	return mentions(at, "type=\"password\"") || mentions(at, "name=\"wresult\"");
+}
+
+static bool
+is_binary(const CrmHttpResponse *response)
+{
+	for (size_t i = 0; i < response->body_length; i++)
+	{
+		unsigned char c = response->body[i];
+
+		if (c < ' ' && !isspace(c))
+			return true;
+	}
+	return false;
+}
+
+CrmBodyKind
+crm_body_kind(const CrmHttpResponse *response)
+{
+	const char *at = skip_to_content(response);
+
+	if (response->body_length == 0)
+		return CRM_BODY_EMPTY;
+	if (*at == '<')
+	{
+		if (!is_html(at))
+			return CRM_BODY_XML;
+		return is_login(at) ? CRM_BODY_LOGIN : CRM_BODY_HTML;
+	}
+	if (*at == '{' || *at == '[')
+		return CRM_BODY_JSON;
+	return is_binary(response) ? CRM_BODY_BINARY : CRM_BODY_TEXT;
+}
+
+/* ---------------------------------------------------------------------- words */
+
+/*
+ * One line of at most limit bytes, fit for a message: in the database's
+ * encoding, white space collapsed.  Text that is not valid UTF-8, or that the
+ * database may not be able to write, keeps its ASCII.
+ */
+static char *
+tidy(const char *text, int limit)
+{
+	int			length = strlen(text);
+	char	   *clean = palloc(length + 1);
+	char	   *line = palloc(length + 1);
+	int			n = 0;
+
+	if (GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, text, length, true))
+		strlcpy(clean, text, length + 1);
+	else
+		ascii_safe_strlcpy(clean, text, length + 1);
+
+	for (const char *c = clean; *c; c++)
+	{
+		bool		blank = (unsigned char) *c <= ' ' || *c == '\x7F';
+
+		if (!blank)
+			line[n++] = *c;
+		else if (n > 0 && line[n - 1] != ' ')
+			line[n++] = ' ';
+	}
+	if (n > 0 && line[n - 1] == ' ')
+		n--;
+	if (n > limit)
+		n = pg_mbcliplen(line, n, limit);
+	line[n] = '\0';
+	return line;
+}
+
+/* ------------------------------------------------------------- error documents */
+
+/* What an error document said; NULL: it did not. */
+typedef struct Told
+{
+	char	   *code;
+	char	   *words;
+} Told;
+
+#define DEEPEST_NAME 3
+
+typedef struct JsonFault
+{
+	Told		told;
+	int			depth;
+	char	   *names[DEEPEST_NAME + 1];	/* of the fields that lead here */
+} JsonFault;
+
+static void
+json_down(void *state)
+{
+	((JsonFault *) state)->depth++;
+}
+
+static void
+json_up(void *state)
+{
+	((JsonFault *) state)->depth--;
+}
+
+static void
+json_field(void *state, char *name, bool isnull)
+{
+	JsonFault  *fault = state;
+
+	if (fault->depth <= DEEPEST_NAME)
+		fault->names[fault->depth] = name;
+}
+
+/* {"error":{"code":"...","message":{"lang":"...","value":"..."}}} */
+static void
+json_scalar(void *state, char *token, JsonTokenType type)
+{
+	JsonFault  *fault = state;
+	char	  **names = fault->names;
+
+	if (fault->depth < 2 || fault->depth > 3 || type == JSON_TOKEN_NULL ||
+		!names[1] || !names[2] || strcmp(names[1], "error") != 0)
+		return;
+	if (fault->depth == 2 && strcmp(names[2], "code") == 0)
+		fault->told.code = token;
+	else if (strcmp(names[2], "message") == 0 &&
+			 (fault->depth == 2 || (names[3] && strcmp(names[3], "value") == 0)))
+		fault->told.words = token;
+}
+
+static Told
+read_json(const CrmHttpResponse *response)
+{
+	JsonFault	fault = {{NULL}};
+	JsonSemAction actions = {
+		.semstate = &fault,
+		.object_start = json_down,
+		.object_end = json_up,
+		.array_start = json_down,
+		.array_end = json_up,
+		.object_field_start = json_field,
+		.scalar = json_scalar
+	};
+	char	   *body = unconstify(char *, skip_to_content(response));
+	JsonLexContext *lexer = makeJsonLexContextCstringLen(body, strlen(body), PG_UTF8, true);
+
+	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
+		fault.told.words = NULL;
+	return fault.told;
+}
+
+/* <m:error><m:code>...</m:code><m:message>...</m:message></m:error> */
+static Told
+read_xml(const CrmHttpResponse *response)
+{
+	Told		told = {NULL};
+	const char *body = skip_to_content(response);
+	CrmXmlReader *xml = crm_xml_open(body, response->body_length - (body - response->body),
+									 CRM_XML_ANSWER);
+
+	if (crm_xml_next(xml) != CRM_XML_START || strcmp(crm_xml_name(xml), "error") != 0)
+		return told;
+	while (crm_xml_next_child(xml))
+	{
+		if (strcmp(crm_xml_name(xml), "code") == 0)
+			told.code = crm_xml_inner_text(xml);
+		else if (strcmp(crm_xml_name(xml), "message") == 0)
+			told.words = crm_xml_inner_text(xml);
+		else
+			crm_xml_skip(xml);
+	}
+	crm_xml_close(xml);
+	return told;
+}
+
+/*
+ * Reads an error document; one that is malformed told nothing.  The readers
+ * touch nothing of the database, so their ERROR can be forgotten here; an
+ * interrupt is none of theirs and goes on.
+ */
+static Told
+read_told(Told (*read) (const CrmHttpResponse *), const CrmHttpResponse *response)
+{
+	MemoryContext before = CurrentMemoryContext;
+	volatile Told told = {NULL};
+
+	PG_TRY();
+	{
+		Told		result = read(response);
+
+		told.code = result.code;
+		told.words = result.words;
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		MemoryContextSwitchTo(before);
+		if (category != ERRCODE_DATA_EXCEPTION &&
+			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return told;
+}
+
+/* ------------------------------------------------------------------------ HTML */
+
+static const struct
+{
+	const char *entity;
+	char		character;
+}			entities[] = {
+	{"&amp;", '&'},
+	{"&lt;", '<'},
+	{"&gt;", '>'},
+	{"&quot;", '"'},
+	{"&#39;", '\''},
+	{"&apos;", '\''},
+	{"&#32;", ' '},
+	{"&nbsp;", ' '}
+};
+
+/* The character that an entity at c stands for; *c is moved to its end. */
+static char
+decode_entity(const char **c)
+{
+	for (int i = 0; i < lengthof(entities); i++)
+	{
+		size_t		length = strlen(entities[i].entity);
+
+		if (pg_strncasecmp(*c, entities[i].entity, length) == 0)
+		{
+			*c += length - 1;
+			return entities[i].character;
+		}
+	}
+	return **c;
+}
+
+/* Behind the tag at c; behind all of the element where that is not for readers. */
+static const char *
+skip_tag(const char *c)
+{
+	static const char *const unseen[][2] = {
+		{"<script", "</script"}, {"<style", "</style"}, {"<!--", "-->"}
+	};
+	const char *end = c;
+
+	for (int i = 0; i < lengthof(unseen); i++)
+	{
+		if (pg_strncasecmp(c, unseen[i][0], strlen(unseen[i][0])) == 0)
+			end = strcasestr(c, unseen[i][1]);
+	}
+	end = end ? strchr(end, '>') : NULL;
+	return end ? end : c + strlen(c) - 1;
+}
+
+/* The words that a browser would show, title first. */
+static char *
+visible_words(const char *html)
+{
+	StringInfoData words;
+
+	initStringInfo(&words);
+	for (const char *c = html; *c; c++)
+	{
+		if (*c == '<')
+		{
+			c = skip_tag(c);
+			appendStringInfoChar(&words, ' ');
+		}
+		else
+			appendStringInfoChar(&words, decode_entity(&c));
+	}
+	return words.data;
+}
+
+/* ---------------------------------------------------------------------- faults */
+
+/*
+ * CRM's code: as the document has it, or at the head of the words, in brackets
+ * (captures/odata/10: "[-2147220715]: Paging cookie required ...").
+ */
+static int32
+read_code(const char *code, const char *words)
+{
+	char	   *end;
+	long		number;
+
+	if ((code == NULL || *code == '\0') && words[0] == '[')
+		code = words + 1;
+	if (code == NULL)
+		return 0;
+	errno = 0;
+	number = strtol(code, &end, 10);
+	if (end == code || (*end != '\0' && *end != ']') || errno != 0 ||
+		number < PG_INT32_MIN || number > PG_INT32_MAX)
+		return 0;
+	return (int32) number;
+}
+
+CrmFault *
+crm_fault_read(const CrmHttpResponse *response)
+{
+	CrmBodyKind kind = crm_body_kind(response);
+	CrmFault   *fault = palloc0(sizeof(CrmFault));
+	Told		told = {NULL};
+
+	if (kind == CRM_BODY_JSON)
+		told = read_told(read_json, response);
+	else if (kind == CRM_BODY_XML)
+		told = read_told(read_xml, response);
+
+	if (told.words)
+		fault->words = tidy(told.words, LONGEST_WORDS);
+	else if (kind == CRM_BODY_BINARY)
+		fault->words = psprintf("(%zu bytes of binary data)", response->body_length);
+	else if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
+		fault->words = tidy(visible_words(response->body), LONGEST_EXTRACT);
+	else
+		fault->words = tidy(response->body, LONGEST_EXTRACT);
+
+	fault->status = response->status;
+	fault->code = read_code(told.code, fault->words);
+	return fault;
+}
+
+/* "CDMS answered 500, code -2147220969: account With Id = ... Does Not Exist." */
+static char *
+describe_fault(const CrmFault *fault)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	appendStringInfo(&detail, "CDMS answered %d", fault->status);
+	if (fault->code != 0)
+		appendStringInfo(&detail, ", code %d", fault->code);
+	if (fault->words[0] != '\0')
+		appendStringInfo(&detail, ": %s", fault->words);
+	if (strchr(".!?", detail.data[detail.len - 1]) == NULL)
+		appendStringInfoChar(&detail, '.');
+	return detail.data;
+}
+
+void
+crm_fault_throw(const CrmFault *fault, const char *server_name, const char *action)
+{
+	bool		login = fault->status == 401;
+	int			sqlstate = ERRCODE_FDW_ERROR;
+
+	if (login)
+		sqlstate = ERRCODE_INVALID_PASSWORD;
+	else if (fault->code == CRM_CODE_DUPLICATE_KEY)
+		sqlstate = ERRCODE_UNIQUE_VIOLATION;
+
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("%s on server \"%s\"", action, server_name),
+			 errdetail_internal("%s", describe_fault(fault)),
+			 login ? errhint("Check the user mapping, and the server's option \"auth\".") : 0));
+}

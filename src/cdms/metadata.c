@@ -1,0 +1,337 @@
+/*
+ * cdms/metadata.c
+ *	  $metadata (CSDL, captures/wcf/02) read into a list of entity sets.
+ *
+ * Elements and types are recognised by their local names, so the version of
+ * the namespaces does not matter.  What can't be mapped is left out:
+ *
+ * - an entity set whose objects have no key, or one that is not a single
+ *   Edm.Guid: nothing could be said about its objects;
+ * - navigation properties, which are queries of their own;
+ * - properties of a type that has no place in a column (streams, spatial types).
+ *
+ * Primitive types that CRM 2011 does not use are mapped to the nearest it does.
+ * A complex type that this code does not know gives one property definition
+ * for each of its simple members.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "cdms/atom.h"
+#include "cdms/builder.h"
+#include "cdms/format.h"
+
+/* A real organisation has 374 entity types, the widest of 308 properties. */
+#define MOST_TYPES 10000
+#define MOST_PROPERTIES 10000
+
+typedef struct Property
+{
+	char	   *name;
+	char	   *type;			/* "Edm.Guid", "Microsoft...Money" */
+	bool		nullable;
+} Property;
+
+/* An entity type or a complex type. */
+typedef struct Type
+{
+	char	   *name;
+	List	   *keys;			/* of char * */
+	List	   *properties;		/* of Property * */
+} Type;
+
+typedef struct Set
+{
+	char	   *name;
+	char	   *type;
+} Set;
+
+typedef struct Model
+{
+	List	   *entities;		/* of Type * */
+	List	   *complexes;		/* of Type * */
+	List	   *sets;			/* of Set * */
+} Model;
+
+static const struct
+{
+	const char *name;
+	CrmType		type;
+}			nearest[] = {
+	{"Edm.Byte", CRM_INT16},
+	{"Edm.SByte", CRM_INT16},
+	{"Edm.Single", CRM_DOUBLE},
+	{"Edm.DateTimeOffset", CRM_DATETIME},
+	{"Edm.Time", CRM_STRING}
+};
+
+static void read_children(Model *model, CrmXmlReader *xml);
+static void read_entity_type(Model *model, CrmXmlReader *xml);
+static void read_complex_type(Model *model, CrmXmlReader *xml);
+static void read_set(Model *model, CrmXmlReader *xml);
+
+/* The elements that lead to something; all others are passed over. */
+static const struct
+{
+	const char *name;
+	void		(*read) (Model *model, CrmXmlReader *xml);
+}			elements[] = {
+	{"DataServices", read_children},
+	{"Schema", read_children},
+	{"EntityContainer", read_children},
+	{"EntityType", read_entity_type},
+	{"ComplexType", read_complex_type},
+	{"EntitySet", read_set}
+};
+
+/* ------------------------------------------------------------------- reading */
+
+static void
+check_size(const List *list, int most, const char *what)
+{
+	if (list_length(list) >= most)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("$metadata of CDMS has more than %d %s", most, what)));
+}
+
+/* An attribute that must be there, in the database's encoding. */
+static char *
+read_attribute(CrmXmlReader *xml, const char *name)
+{
+	char	   *value = crm_xml_attribute(xml, NULL, name);
+
+	if (value == NULL)
+		crm_builder_wrong_shape(psprintf("Element \"%s\" has no attribute \"%s\".",
+										 crm_xml_name(xml), name));
+	return pg_any_to_server(value, strlen(value), PG_UTF8);
+}
+
+static void
+read_children(Model *model, CrmXmlReader *xml)
+{
+	while (crm_xml_next_child(xml))
+	{
+		int			i = 0;
+
+		while (i < lengthof(elements) && strcmp(elements[i].name, crm_xml_name(xml)) != 0)
+			i++;
+		if (i < lengthof(elements))
+			elements[i].read(model, xml);
+		else
+			crm_xml_skip(xml);
+	}
+}
+
+static void
+read_key(Type *type, CrmXmlReader *xml)
+{
+	while (crm_xml_next_child(xml))
+	{
+		if (strcmp(crm_xml_name(xml), "PropertyRef") == 0)
+			type->keys = lappend(type->keys, read_attribute(xml, "Name"));
+		crm_xml_skip(xml);
+	}
+}
+
+static void
+read_property(Type *type, CrmXmlReader *xml)
+{
+	Property   *property = palloc(sizeof(Property));
+	char	   *nullable = crm_xml_attribute(xml, NULL, "Nullable");
+
+	check_size(type->properties, MOST_PROPERTIES, "properties for one type");
+	property->name = read_attribute(xml, "Name");
+	property->type = read_attribute(xml, "Type");
+	property->nullable = nullable == NULL || strcmp(nullable, "false") != 0;
+	type->properties = lappend(type->properties, property);
+	crm_xml_skip(xml);
+}
+
+static List *
+read_type(List *list, CrmXmlReader *xml)
+{
+	Type	   *type = palloc0(sizeof(Type));
+
+	check_size(list, MOST_TYPES, "types");
+	type->name = read_attribute(xml, "Name");
+	while (crm_xml_next_child(xml))
+	{
+		if (strcmp(crm_xml_name(xml), "Key") == 0)
+			read_key(type, xml);
+		else if (strcmp(crm_xml_name(xml), "Property") == 0)
+			read_property(type, xml);
+		else
+			crm_xml_skip(xml);
+	}
+	return lappend(list, type);
+}
+
+static void
+read_entity_type(Model *model, CrmXmlReader *xml)
+{
+	model->entities = read_type(model->entities, xml);
+}
+
+static void
+read_complex_type(Model *model, CrmXmlReader *xml)
+{
+	model->complexes = read_type(model->complexes, xml);
+}
+
+static void
+read_set(Model *model, CrmXmlReader *xml)
+{
+	Set		   *set = palloc(sizeof(Set));
+
+	check_size(model->sets, MOST_TYPES, "entity sets");
+	set->name = read_attribute(xml, "Name");
+	set->type = read_attribute(xml, "EntityType");
+	model->sets = lappend(model->sets, set);
+	crm_xml_skip(xml);
+}
+
+/* ----------------------------------------------------------------- assembling */
+
+/* The type of this qualified name; NULL when the model has none. */
+static const Type *
+find_type(const List *types, const char *qualified)
+{
+	const char *dot = strrchr(qualified, '.');
+	const char *name = dot ? dot + 1 : qualified;
+	ListCell   *cell;
+
+	foreach(cell, types)
+	{
+		const Type *type = lfirst(cell);
+
+		if (strcmp(type->name, name) == 0)
+			return type;
+	}
+	return NULL;
+}
+
+/* The type that a type's name stands for in a column. */
+static bool
+map_type(const char *name, CrmType *type)
+{
+	if (crm_type_by_name(name, type))
+		return true;
+	for (int i = 0; i < lengthof(nearest); i++)
+	{
+		if (strcmp(nearest[i].name, name) == 0)
+		{
+			*type = nearest[i].type;
+			return true;
+		}
+	}
+	return false;
+}
+
+static List *
+add_definition(List *definitions, const char *name, const char *member,
+			   CrmType type, bool nullable)
+{
+	CrmPropertyDef *definition = palloc(sizeof(CrmPropertyDef));
+
+	definition->name = pstrdup(name);
+	definition->member = member ? pstrdup(member) : NULL;
+	definition->type = type;
+	definition->nullable = nullable;
+	return lappend(definitions, definition);
+}
+
+/*
+ * Complex properties are said to be not nullable, but that means the whole: its
+ * members may be null (captures/wcf/02 and 03, Revenue).
+ */
+static List *
+add_property(List *definitions, const Property *property, const Model *model)
+{
+	CrmType		type;
+	const Type *complex;
+	ListCell   *cell;
+
+	if (map_type(property->type, &type))
+		return add_definition(definitions, property->name, NULL, type,
+							  property->nullable || crm_type_member(type) != NULL);
+
+	complex = find_type(model->complexes, property->type);
+	if (complex == NULL)
+		return definitions;
+	foreach(cell, complex->properties)
+	{
+		const Property *member = lfirst(cell);
+
+		if (map_type(member->type, &type) && crm_type_member(type) == NULL)
+			definitions = add_definition(definitions, property->name, member->name,
+										 type, true);
+	}
+	return definitions;
+}
+
+/* The one key property of type Edm.Guid, or NULL. */
+static const char *
+key_of(const Type *type)
+{
+	ListCell   *cell;
+	CrmType		key_type;
+
+	if (list_length(type->keys) != 1)
+		return NULL;
+	foreach(cell, type->properties)
+	{
+		const Property *property = lfirst(cell);
+
+		if (strcmp(property->name, linitial(type->keys)) == 0)
+			return map_type(property->type, &key_type) && key_type == CRM_GUID ?
+				property->name : NULL;
+	}
+	return NULL;
+}
+
+static List *
+add_entity(List *entities, const Set *set, const Model *model)
+{
+	const Type *type = find_type(model->entities, set->type);
+	const char *key = type ? key_of(type) : NULL;
+	CrmEntityDef *entity;
+	ListCell   *cell;
+
+	if (key == NULL)
+		return entities;
+
+	entity = palloc0(sizeof(CrmEntityDef));
+	entity->name = pstrdup(type->name);
+	entity->set = pstrdup(set->name);
+	entity->key = pstrdup(key);
+	foreach(cell, type->properties)
+		entity->properties = add_property(entity->properties, lfirst(cell), model);
+	return lappend(entities, entity);
+}
+
+List *
+crm_metadata_read(const char *body, size_t length)
+{
+	Model		model = {NIL};
+	List	   *entities = NIL;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync metadata",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	CrmXmlReader *xml = crm_xml_open(body, length, "$metadata of CDMS");
+	ListCell   *cell;
+
+	if (crm_xml_next(xml) != CRM_XML_START || strcmp(crm_xml_name(xml), "Edmx") != 0)
+		crm_builder_wrong_shape("Its root is not the element \"Edmx\".");
+	read_children(&model, xml);
+	if (crm_xml_next(xml) != CRM_XML_EOF || model.sets == NIL)
+		crm_builder_wrong_shape("It has no entity sets.");
+	MemoryContextSwitchTo(before);
+
+	foreach(cell, model.sets)
+		entities = add_entity(entities, lfirst(cell), &model);
+	MemoryContextDelete(scratch);
+	return entities;
+}

@@ -1,0 +1,562 @@
+/*
+ * cdms/odata.c
+ *	  OrganizationData.svc, CRM 2011's OData v2 service.
+ *
+ * What is asked for comes whole or is an ERROR: pages are followed to their
+ * end by the links the service gives, a link that leads elsewhere or in a circle
+ * is refused, and so is an answer of another kind, a login page above all.
+ *
+ * Only reads are sent again, after a 429 or 503.  A write that got no answer
+ * may have been carried out; sync/ knows how to find that out.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+#include "cdms/cdms.h"
+#include "cdms/error.h"
+#include "cdms/filter.h"
+#include "cdms/format.h"
+#include "net/url.h"
+
+/* cdms-protocol 1.5: longer URLs are refused by some. */
+#define LONGEST_URL 2000
+#define MOST_KEYS 25
+
+#define FIRST_PAUSE_MS 500
+#define LONGEST_PAUSE_MS 60000
+
+static const CrmFormatMethods *const formats[] = {
+	[CRM_FORMAT_JSON] = &crm_format_json,
+	[CRM_FORMAT_ATOM] = &crm_format_atom
+};
+
+static const CrmFormatMethods *
+format_of(const CrmConnection *conn)
+{
+	return formats[conn->format];
+}
+
+/* ------------------------------------------------------------------- answers */
+
+static bool
+is_one_of(int status, const int *statuses)
+{
+	while (*statuses && *statuses != status)
+		statuses++;
+	return *statuses != 0;
+}
+
+/* An HTML page stands where data should. */
+static void
+refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
+{
+	bool		login = kind == CRM_BODY_LOGIN;
+
+	ereport(ERROR,
+			(errcode(login ? ERRCODE_INVALID_PASSWORD : ERRCODE_FDW_ERROR),
+			 errmsg("CDMS answered with an HTML page where data was expected"),
+			 errdetail_internal("%s: \"%s\"", login ? "It is a login form" : "It begins",
+								crm_fault_read(response)->words),
+			 errhint("Check the user mapping, and the server's options \"url\" and \"auth\".")));
+}
+
+/* Is what came data of this media type?  An answer without a body is not asked. */
+static void
+check_media_type(const CrmHttpResponse *response, const char *expected)
+{
+	CrmBodyKind kind = crm_body_kind(response);
+
+	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
+		refuse_page(response, kind);
+	if (strcasestr(response->content_type, expected) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("CDMS answered with media type \"%s\" where \"%s\" was expected",
+						response->content_type, expected),
+				 errhint("Check the server's options \"url\" and \"format\".")));
+}
+
+/* Where to goes no further than this message, its query perhaps a secret. */
+static void
+refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
+				const char *action)
+{
+	const char *location = response->location ? response->location : "nowhere";
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("%s on server \"%s\"", action, conn->server_name),
+			 errdetail("CDMS answered %d and pointed to \"%s\".", response->status,
+					   pnstrdup(location, strcspn(location, "?#"))),
+			 errhint("CDMS wants a login, or the option \"url\" is not that of an organisation.")));
+}
+
+static void
+refuse(const CrmConnection *conn, const CrmHttpResponse *response, const char *action)
+{
+	if (response->status >= 300 && response->status < 400)
+		refuse_redirect(conn, response, action);
+	crm_fault_throw(crm_fault_read(response), conn->server_name, action);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+/*
+ * What the next attempt waits for: the server's own word, or ever longer, and
+ * not all sessions at once.
+ */
+static long
+pause_before_retry(const CrmHttpResponse *response, int attempt)
+{
+	long		pause = FIRST_PAUSE_MS;
+
+	if (response->retry_after >= 0)
+		return Min(response->retry_after, LONGEST_PAUSE_MS / 1000) * 1000L;
+
+	while (attempt-- > 0 && pause < LONGEST_PAUSE_MS)
+		pause *= 2;
+	pause = Min(pause, LONGEST_PAUSE_MS);
+	return pause / 2 + (long) (pg_prng_double(&pg_global_prng_state) * pause / 2);
+}
+
+static bool
+is_overloaded(const CrmHttpResponse *response)
+{
+	static const int statuses[] = {429, 503, 0};
+
+	return is_one_of(response->status, statuses);
+}
+
+/* GETs data of this media type, which may take several attempts. */
+static CrmHttpResponse *
+get(CrmConnection *conn, const char *url, const char *accept, const char *expected,
+	const char *action)
+{
+	CrmHttpRequest request = {
+		.method = "GET",
+		.url = url,
+		.headers = list_make1(unconstify(char *, accept))
+	};
+	CrmHttpResponse *response = crm_http_send(conn->http, &request);
+
+	for (int attempt = 0; is_overloaded(response) && attempt < conn->max_retries; attempt++)
+	{
+		crm_http_pause(pause_before_retry(response, attempt));
+		crm_http_counters(conn->http)->retries++;
+		response = crm_http_send(conn->http, &request);
+	}
+	if (response->status != 200)
+		refuse(conn, response, action);
+	check_media_type(response, expected);
+	return response;
+}
+
+/*
+ * Where the service is.  The path may come back in another case than it was
+ * asked in (captures/odata/01: /xrmservices/).
+ */
+static bool
+is_under_root(const CrmConnection *conn, const char *url)
+{
+	const char *root = strstr(crm_url_repair(conn->root), "://");
+	const char *path = strstr(url, "://");
+	size_t		length;
+
+	if (!crm_url_same_origin(conn->root, url) || root == NULL || path == NULL)
+		return false;
+	root += strlen("://");
+	path += strlen("://");
+	root += strcspn(root, "/");
+	path += strcspn(path, "/");
+	length = strlen(root);
+	return pg_strncasecmp(root, path, length) == 0 &&
+		(root[length - 1] == '/' || path[length] == '/');
+}
+
+/* --------------------------------------------------------------------- queries */
+
+struct CrmCursor
+{
+	CrmConnection *conn;
+	const CrmEntity *entity;
+	Bitmapset  *fields;
+	char	   *url;			/* of the next page; NULL after the last */
+	HTAB	   *followed;		/* hashes of the URLs asked so far */
+	MemoryContext context;		/* of all these */
+};
+
+static bool
+is_wanted(const CrmQuery *query, int index)
+{
+	return query->fields == NULL || index == query->entity->key ||
+		bms_is_member(index, query->fields);
+}
+
+/* Root properties of the wanted fields, each once, in the fields' order. */
+static char *
+select_list(const CrmQuery *query)
+{
+	const CrmField *fields = query->entity->fields;
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < query->entity->nfields; i++)
+	{
+		bool		listed = false;
+
+		for (int j = 0; j < i && !listed; j++)
+			listed = is_wanted(query, j) &&
+				strcmp(fields[i].property, fields[j].property) == 0;
+		if (is_wanted(query, i) && !listed)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? "," : "", fields[i].property);
+	}
+	return list.data;
+}
+
+static char *
+filter_text(const CrmCondition *condition)
+{
+	StringInfoData text;
+
+	if (condition == NULL)
+		return NULL;
+	initStringInfo(&text);
+	crm_filter_append(&text, condition);
+	return text.data;
+}
+
+static void
+append_plain(StringInfo out, const char *text)
+{
+	appendStringInfoString(out, text);
+}
+
+/* "AccountSet?$select=...&$filter=..."; either option may be NULL. */
+static void
+append_query(StringInfo out, const char *set, const char *select, const char *filter,
+			 void (*append) (StringInfo, const char *))
+{
+	append(out, set);
+	if (select)
+	{
+		appendStringInfoString(out, "?$select=");
+		append(out, select);
+	}
+	if (filter)
+	{
+		appendStringInfo(out, "%c$filter=", select ? '&' : '?');
+		append(out, filter);
+	}
+}
+
+static char *
+query_url(const CrmConnection *conn, const char *set, const char *select,
+		  const char *filter)
+{
+	StringInfoData url;
+
+	initStringInfo(&url);
+	appendStringInfo(&url, "%s/", crm_url_repair(conn->root));
+	append_query(&url, set, select, filter, crm_url_append_encoded);
+	return url.data;
+}
+
+/*
+ * The URL of a query, and what it says.  An object is asked for by a filter on
+ * its key, never as AccountSet(guid'...'): one that does not exist is then an
+ * empty page and not an error document to be interpreted.  Where a list of
+ * properties would make the URL too long, all are asked for.
+ */
+static char *
+plan_query(const CrmConnection *conn, const CrmQuery *query, char **description)
+{
+	const char *set = query->entity->set;
+	char	   *select = select_list(query);
+	char	   *filter = filter_text(query->filter);
+	char	   *url = query_url(conn, set, select, filter);
+
+	if (strlen(url) > LONGEST_URL)
+	{
+		select = NULL;
+		url = query_url(conn, set, select, filter);
+	}
+	if (description)
+	{
+		StringInfoData text;
+
+		initStringInfo(&text);
+		appendStringInfoString(&text, "GET ");
+		append_query(&text, set, select, filter, append_plain);
+		*description = pg_any_to_server(text.data, text.len, PG_UTF8);
+	}
+	return url;
+}
+
+static char *
+describe(CrmConnection *conn, const CrmQuery *query)
+{
+	char	   *description;
+
+	pfree(plan_query(conn, query, &description));
+	return description;
+}
+
+static int
+keys_per_query(CrmConnection *conn, const CrmEntity *entity, int n)
+{
+	pg_uuid_t	any = {{0}};
+	char	   *one = filter_text(crm_condition_keys(entity, &any, 1));
+	int			room = LONGEST_URL - strlen(query_url(conn, entity->set, NULL, ""));
+	StringInfoData key;
+	int			fit;
+
+	initStringInfo(&key);
+	crm_url_append_encoded(&key, one);
+	crm_url_append_encoded(&key, " or ");
+	fit = room / key.len;
+	return Max(1, Min(n, Min(fit, MOST_KEYS)));
+}
+
+static CrmCursor *
+open_cursor(CrmConnection *conn, const CrmQuery *query)
+{
+	CrmCursor  *cursor = palloc0(sizeof(CrmCursor));
+	HASHCTL		control = {
+		.keysize = sizeof(uint64),
+		.entrysize = sizeof(uint64),
+		.hcxt = CurrentMemoryContext
+	};
+
+	cursor->conn = conn;
+	cursor->entity = query->entity;
+	cursor->fields = bms_copy(query->fields);
+	cursor->url = plan_query(conn, query, NULL);
+	cursor->followed = hash_create("crm_sync links", 64, &control,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cursor->context = CurrentMemoryContext;
+	return cursor;
+}
+
+static void
+refuse_link(const char *problem, const char *link)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("CDMS's link to the next page %s", problem),
+			 errdetail_internal("The link is \"%s\".", link)));
+}
+
+/* Notes that this URL is asked now; it is asked once. */
+static void
+note_followed(CrmCursor *cursor)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) cursor->url,
+										   strlen(cursor->url), 0);
+	bool		found;
+
+	hash_search(cursor->followed, &hash, HASH_ENTER, &found);
+	if (found)
+		refuse_link("leads in a circle", cursor->url);
+}
+
+/* Moves the cursor to the next page's URL. */
+static void
+follow(CrmCursor *cursor, const char *link)
+{
+	char	   *url = NULL;
+
+	if (link)
+	{
+		url = crm_url_resolve(cursor->url, link);
+		if (url == NULL || !is_under_root(cursor->conn, url))
+			refuse_link("leads to another place", link);
+		url = MemoryContextStrdup(cursor->context, url);
+	}
+	pfree(cursor->url);
+	cursor->url = url;
+}
+
+static CrmPage *
+fetch(CrmCursor *cursor)
+{
+	CrmConnection *conn = cursor->conn;
+	const CrmFormatMethods *format = format_of(conn);
+	MemoryContext scratch;
+	MemoryContext before;
+	CrmHttpResponse *response;
+	CrmPage    *page;
+	char	   *next;
+
+	if (cursor->url == NULL)
+		return NULL;
+
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync answer",
+									ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(scratch);
+	note_followed(cursor);
+	response = get(conn, cursor->url, format->accept, format->expected,
+				   psprintf("could not read %s", cursor->entity->set));
+	MemoryContextSwitchTo(before);
+
+	page = format->read_page(response->body, response->body_length, cursor->entity,
+							 cursor->fields, &next);
+	page->date = response->date;
+	conn->objects += page->nobjects;
+	follow(cursor, next);
+	MemoryContextDelete(scratch);
+	return page;
+}
+
+static List *
+metadata(CrmConnection *conn)
+{
+	char	   *url = psprintf("%s/$metadata", crm_url_repair(conn->root));
+	CrmHttpResponse *response = get(conn, url, "Accept: application/xml", "xml",
+									"could not read $metadata");
+	List	   *entities = crm_metadata_read(response->body, response->body_length);
+
+	pfree(response->body);
+	return entities;
+}
+
+/* --------------------------------------------------------------------- writes */
+
+static char *
+key_text(const pg_uuid_t *key)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key)));
+}
+
+/* "AccountSet(guid'...')" */
+static char *
+object_path(const CrmEntity *entity, const pg_uuid_t *key)
+{
+	return psprintf("%s(guid'%s')", entity->set, key_text(key));
+}
+
+/* Sends a write.  assignments NIL: no body.  header: one more, or NULL. */
+static CrmHttpResponse *
+send_write(CrmConnection *conn, const char *method, const char *header,
+		   const char *path, const CrmEntity *entity, List *assignments)
+{
+	const CrmFormatMethods *format = format_of(conn);
+	CrmHttpRequest request = {
+		.method = method,
+		.url = query_url(conn, path, NULL, NULL),
+		.headers = list_make1(unconstify(char *, format->accept))
+	};
+	StringInfoData body;
+
+	if (header)
+		request.headers = lappend(request.headers, unconstify(char *, header));
+	if (assignments != NIL)
+	{
+		initStringInfo(&body);
+		format->write_object(&body, entity, assignments);
+		request.headers = lappend(request.headers, unconstify(char *, format->content_type));
+		request.body = body.data;
+		request.body_length = body.len;
+	}
+	return crm_http_send(conn->http, &request);
+}
+
+/*
+ * A write that answers without a body: 204, or 200 from some proxies, unless
+ * that brings a page along.
+ */
+static bool
+is_done(const CrmHttpResponse *response)
+{
+	static const int statuses[] = {204, 200, 0};
+	CrmBodyKind kind = crm_body_kind(response);
+
+	if (!is_one_of(response->status, statuses))
+		return false;
+	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
+		refuse_page(response, kind);
+	return true;
+}
+
+/*
+ * Is it this object that does not exist?  The same code comes for one that a
+ * written reference points at (captures/wcf/28 and 42), so the words, which
+ * name the missing object's key in every language, decide.
+ */
+static bool
+says_missing(const CrmFault *fault, const pg_uuid_t *key)
+{
+	return fault->code == CRM_CODE_DOES_NOT_EXIST &&
+		strcasestr(fault->words, key_text(key)) != NULL;
+}
+
+static CrmOutcome
+judge_change(CrmConnection *conn, const CrmHttpResponse *response,
+			 const pg_uuid_t *key, const char *action)
+{
+	if (is_done(response))
+		return CRM_DONE;
+	if (says_missing(crm_fault_read(response), key))
+		return CRM_MISSING;
+	refuse(conn, response, action);
+	pg_unreachable();
+}
+
+static CrmOutcome
+create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObject **made)
+{
+	static const int statuses[] = {201, 200, 0};
+	const CrmFormatMethods *format = format_of(conn);
+	CrmHttpResponse *response = send_write(conn, "POST", NULL, entity->set, entity,
+										   assignments);
+
+	if (!is_one_of(response->status, statuses))
+	{
+		if (crm_fault_read(response)->code == CRM_CODE_DUPLICATE_KEY)
+			return CRM_DUPLICATE;
+		refuse(conn, response, psprintf("could not create an object of %s", entity->set));
+	}
+	check_media_type(response, format->expected);
+	*made = format->read_object(response->body, response->body_length, entity);
+	conn->objects++;
+	return CRM_DONE;
+}
+
+/* A POST that says MERGE, as captures/odata/05 does: every proxy knows POST. */
+static CrmOutcome
+update(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key,
+	   List *assignments)
+{
+	char	   *path = object_path(entity, key);
+	CrmHttpResponse *response = send_write(conn, "POST", "X-HTTP-Method: MERGE", path,
+										   entity, assignments);
+
+	return judge_change(conn, response, key, psprintf("could not change %s", path));
+}
+
+static CrmOutcome
+remove_object(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key)
+{
+	char	   *path = object_path(entity, key);
+	CrmHttpResponse *response = send_write(conn, "DELETE", NULL, path, entity, NIL);
+
+	return judge_change(conn, response, key, psprintf("could not delete %s", path));
+}
+
+const CrmProtocol crm_protocol_odata2 = {
+	.metadata = metadata,
+	.open = open_cursor,
+	.fetch = fetch,
+	.describe = describe,
+	.keys_per_query = keys_per_query,
+	.create = create,
+	.update = update,
+	.remove = remove_object
+};
