@@ -33,6 +33,13 @@
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 60000
 
+static void refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
+			pg_attribute_noreturn();
+static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
+							const char *action) pg_attribute_noreturn();
+static void refuse(const CrmConnection *conn, const CrmHttpResponse *response,
+				   const char *action) pg_attribute_noreturn();
+
 static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_JSON] = &crm_format_json,
 	[CRM_FORMAT_ATOM] = &crm_format_atom
@@ -506,7 +513,6 @@ judge_change(CrmConnection *conn, const CrmHttpResponse *response,
 	if (says_missing(crm_fault_read(response), key))
 		return CRM_MISSING;
 	refuse(conn, response, action);
-	pg_unreachable();
 }
 
 static CrmOutcome

@@ -20,6 +20,9 @@
 #define EPOCHS_APART_MS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
+static void bad_syntax(const char *text) pg_attribute_noreturn();
+static void out_of_range(void) pg_attribute_noreturn();
+
 static void
 bad_syntax(const char *text)
 {
