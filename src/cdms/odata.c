@@ -307,6 +307,12 @@ plan_query(const CrmConnection *conn, const CrmQuery *query, char **description)
 	return url;
 }
 
+static bool
+fits(CrmConnection *conn, const CrmQuery *query)
+{
+	return strlen(plan_query(conn, query, NULL)) <= LONGEST_URL;
+}
+
 static char *
 describe(CrmConnection *conn, const CrmQuery *query)
 {
@@ -561,6 +567,7 @@ const CrmProtocol crm_protocol_odata2 = {
 	.open = open_cursor,
 	.fetch = fetch,
 	.describe = describe,
+	.fits = fits,
 	.keys_per_query = keys_per_query,
 	.create = create,
 	.update = update,
