@@ -47,7 +47,9 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 ifneq ($(wildcard $(PGXS)),)
 
-PG_CPPFLAGS := -Isrc $(shell xml2-config --cflags) $(shell curl-config --cflags)
+# PostgreSQL exports what a module must export only from 16 on.
+PG_CPPFLAGS := -Isrc $(shell xml2-config --cflags) $(shell curl-config --cflags) \
+	'-DPGDLLEXPORT=__attribute__((visibility("default")))'
 PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -fvisibility=hidden \
 	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK := $(shell xml2-config --libs) $(shell curl-config --libs)
@@ -61,9 +63,11 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)
 
-# Where the SQL functions of the tests find the simulator: isolation tests
-# can't read the environment as psql can.
-installcheck: export PGOPTIONS := $(PGOPTIONS) -c cdms.srcdir=$(subst $() ,\$() ,$(CURDIR))
+# Where the SQL functions of the tests find the simulator, and the format that
+# this run is about (CRM_FORMAT=atom): isolation tests can't read the
+# environment as psql can.
+installcheck: export PGOPTIONS := $(PGOPTIONS) -c cdms.srcdir=$(subst $() ,\$() ,$(CURDIR)) \
+	-c cdms.format=$(or $(CRM_FORMAT),json)
 
 else
 

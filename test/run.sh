@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # Runs every suite and counts every test.  Called by "make test" through
-# sandbox.sh; SUITES="unit regress" runs only these.
+# sandbox.sh; SUITES="unit regress" runs only these, and RESULTS=directory gets
+# what the SQL tests printed, which is what expected/ is made from.
 #
 # A suite is a function that prints what its tools print and leaves its results
 # in $passed, $failed and $skipped.  Its output is shown when something failed.
@@ -29,6 +30,22 @@ count_tap() {
 		echo "(ended with status $2, after $((ok + skip)) of ${planned:-?} tests)"
 	fi
 	count "$ok" "$bad" "$skip"
+}
+
+# Python's unittest: "Ran 17 tests", "FAILED (failures=1, errors=2, skipped=3)".
+# A test that fails in several of its cases is counted once for each.
+count_unittest() {
+	local ran bad=0 skip=0 word
+	ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$1")
+	for word in $(sed -n 's/^\(OK\|FAILED\) (\(.*\))$/\2/p' "$1" | tr -d ','); do
+		case $word in
+			skipped=*) skip=${word#*=} ;;
+			*) bad=$((bad + ${word#*=})) ;;
+		esac
+	done
+	[ "$2" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	local ok=$((${ran:-0} - bad - skip))
+	count $((ok > 0 ? ok : 0)) "$bad" "$skip"
 }
 
 # pg_regress and pg_isolation_regress say "test name ... ok", from 16 on TAP.
@@ -66,18 +83,26 @@ suite_clang() {
 }
 
 suite_simulator() {
-	"$python" test/cdms/selftest.py >"$run/simulator.tap" 2>&1
+	"$python" test/cdms/selftest.py >"$run/selftest.out" 2>&1
 	local status=$?
-	cat "$run/simulator.tap"
-	count_tap "$run/simulator.tap" "$status"
+	cat "$run/selftest.out"
+	count_unittest "$run/selftest.out" "$status"
 }
 
 suite_unit() {
-	make -C test/unit install DESTDIR="$installed" PG_CONFIG="$pg_config" &&
-		make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
+	make -s -j"$jobs" -C test/unit install DESTDIR="$installed" PG_CONFIG="$pg_config" || {
+		count 0 1
+		return
+	}
+	make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
 	local status=$?
-	cat "$run/unit.tap" 2>/dev/null
+	cat "$run/unit.tap"
 	count_tap "$run/unit.tap" "$status"
+}
+
+# keep_results NAME DIRECTORY
+keep_results() {
+	mkdir -p "$run/results/$1" && cp "$2"/*.out "$run/results/$1"
 }
 
 # regress FORMAT
@@ -86,6 +111,7 @@ regress() {
 	local status=$?
 	cat "$run/regress.out"
 	[ "$status" -eq 0 ] || cat regression.diffs
+	keep_results "regress-$1" results
 	count_regress "$run/regress.out" "$status"
 }
 
@@ -102,6 +128,7 @@ suite_isolation() {
 	local status=$?
 	cat "$run/isolation.out"
 	[ "$status" -eq 0 ] || cat output_iso/regression.diffs
+	keep_results isolation output_iso/results
 	count_regress "$run/isolation.out" "$status"
 }
 

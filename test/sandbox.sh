@@ -72,7 +72,12 @@ work=$(mktemp -d "$prefix$what.XXXXXX") || exit 1
 job=
 leave() {
 	trap '' INT TERM HUP
-	[ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null
+	if [ -n "$job" ]; then
+		disown "$job"
+		kill -TERM -- "-$job" 2>/dev/null
+	fi
+	[ -z "${RESULTS:-}" ] || [ ! -d "$work/run/results" ] ||
+		{ mkdir -p "$RESULTS" && cp -r "$work/run/results/." "$RESULTS"; }
 	[ -f "$work/kept" ] || remove "$work"
 }
 trap leave EXIT
@@ -112,11 +117,11 @@ else
 fi
 
 handed=(
-	PATH="$PATH" HOME="$work/run" LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
-	CRM_WORK="$work" CRM_TOP="$top"
+	PATH="$PATH" HOME="$work/run" TMPDIR="$work/run" LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
+	CRM_WORK="$work"
 )
 [ ! -d "$work/captures" ] || handed+=(CRM_CAPTURES="$work/captures")
-for name in PG_CONFIG KEEP SUITES CRM_LONG CI; do
+for name in PG_CONFIG KEEP SUITES CRM_LONG CI NO_COLOR; do
 	[ -z "${!name:-}" ] || handed+=("$name=${!name}")
 done
 
