@@ -16,13 +16,20 @@ fail() {
 	exit 1
 }
 
-# Comments, which tell the story, stand out where there are colours.
+# Comments, which tell the story, stand apart, and in colour where there is
+# any; psql itself leaves empty lines out.
 paint() {
+	local bold='' red='' plain=''
 	if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "$TERM" != dumb ]; then
-		sed -u 's/^-- .*/\x1b[1;36m&\x1b[0m/; s/^\(psql:.*\)\?\(ERROR\|WARNING\):.*/\x1b[1;31m&\x1b[0m/'
-	else
-		cat
+		bold=$'\e[1;36m' red=$'\e[1;31m' plain=$'\e[0m'
 	fi
+	awk -v bold="$bold" -v red="$red" -v plain="$plain" '
+		BEGIN { empty = 1 }
+		{ comment = /^--( |$)/ }
+		comment != was && !empty { print "" }
+		comment { $0 = bold $0 plain }
+		/^psql:/ { $0 = red $0 plain }
+		{ print; fflush(); was = comment; empty = /^$/ }'
 }
 
 step "Building the extension"
@@ -48,7 +55,6 @@ psql -X -a -v ON_ERROR_STOP=1 -P pager=off -d demo -f "$run/demo.sql" 2>&1 | pai
 if [ -n "${KEEP:-}" ]; then
 	touch "$run/kept"
 	cat <<END
-
 Left running, until "make demo-stop":
 
   psql "host=$PGHOST dbname=demo user=postgres"
@@ -57,6 +63,5 @@ The simulator listens on http://127.0.0.1:$simulator_port/UKTI; its log is $run/
 In psql, "SELECT cdms.edit(...)" edits there and "SELECT * FROM cdms.log()" tells what it was asked.
 END
 else
-	echo
 	echo "That was it; cluster and simulator are gone.  \"make demo KEEP=1\" leaves them running."
 fi

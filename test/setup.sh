@@ -14,7 +14,7 @@ fail() {
 	echo "setup: $*" >&2
 	if [ -s "$log" ]; then
 		echo "setup: the end of what apt-get said:" >&2
-		tail -n 20 "$log" | sed 's/^/    /' >&2
+		tail -n 5 "$log" | sed 's/^/    /' >&2
 	fi
 	exit 1
 }
@@ -125,6 +125,11 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+give_up() {
+	grep -q "Failed to fetch" "$log" && fail "packages can't be fetched: is there a network?"
+	fail "$1"
+}
+
 updated=
 update() {
 	[ -z "$updated" ] || return 1
@@ -134,12 +139,12 @@ update() {
 }
 
 name_packages || { update && name_packages; } ||
-	fail "this distribution has no package postgresql"
+	give_up "this distribution has no package postgresql"
 echo "setup: installing ${names[*]}"
 trap 'allow_cluster; rm -f "$log"' EXIT
 forbid_cluster || fail "$no_cluster can't be written"
 install || { update && : >"$log" && install; } ||
-	fail "apt-get could not install: ${names[*]}"
+	give_up "apt-get could not install: ${names[*]}"
 
 wanted=$(missing | tr '\n' ' ')
 [ -z "$wanted" ] || fail "installed, and still missing: $wanted"
