@@ -3,10 +3,12 @@
 import base64
 import gzip
 import json
+import re
 import time
+import traceback
 
 from .clock import Clock
-from .commands import CommandError, Commands
+from .commands import CommandError, Commands, system_user
 from .errors import PlainError
 from .faults import Faults
 from .http_server import SERVER, Response
@@ -18,6 +20,7 @@ from .switches import Switches
 from .writer import ANYBODY, Writer
 
 CONTROL = "/_control/"
+BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 GZIP_FROM = 256  # bytes; IIS leaves small answers alone
 
 
@@ -35,8 +38,8 @@ class Application:
         self.log = RequestLog(log_file)
         self.faults = Faults()
         self.commands = Commands(self)
-        self.start = (latency, credentials)
-        self.latency, self.credentials = self.start
+        self.start = (latency, dict([credentials] if credentials else ()))
+        self._restart()
         self.server = None
         self.control_connections = set()
         self.control_count = 0
@@ -46,27 +49,43 @@ class Application:
         self.faults.clear()
         self.switches.reset()
         self.clock.reset()
-        self.latency, self.credentials = self.start
         self.store.reset()
+        self._restart()
         self.log.clear()
+
+    def _restart(self):
+        self.latency, passwords = self.start
+        self.passwords = dict(passwords)  # none: nobody is asked
+        self.users = {name: system_user(self, name) for name in passwords}
 
     def __call__(self, request):
         if request.target.startswith(CONTROL):
             return self._control(request)
         entry = self.log.begin(request)
         rule = self.faults.take(entry)
-        if rule is None:
-            response = self._serve(request)
-            note = response.status
-        else:
-            response, note = self.faults.run(
-                rule, entry, lambda: self._serve(request), self._command)
+        try:
+            response, note = self._answer(request, entry, rule)
+        except Exception:  # a mistake in here must not pass for CDMS's answer
+            self.log.note(traceback.format_exc())
+            traceback.print_exc()
+            response, note = Response(500, b"simulator error"), "ERROR"
         self.log.end(entry, note, len(response.body))
         return response
 
+    def _answer(self, request, entry, rule):
+        if rule is not None:
+            return self.faults.run(rule, entry, lambda: self._serve(request),
+                                   self._command)
+        response = self._serve(request)
+        return response, response.status
+
     def _command(self, line):
-        with self.store.lock:
-            self.commands.run_line(line)
+        """A fault's command; what is wrong with it shows in the log file."""
+        try:
+            with self.store.lock:
+                self.commands.run_line(line)
+        except CommandError as why:
+            self.log.note("command failed: %s: %s" % (line, why))
 
     # -- the service ----------------------------------------------------------
 
@@ -74,14 +93,14 @@ class Application:
         if self.latency:
             time.sleep(self.latency)
         try:
-            self._check_login(request)
+            who = self._check_login(request)
             self._check_url(request)
         except PlainError as error:
             response = plain_response(error)
         else:
             operation = Operation(request.verb, request.target,
                                   request.headers, request.body)
-            response = self.service.answer(operation, ANYBODY)
+            response = self.service.answer(operation, who)
         if self.switches["gzip"] == "on":
             compress(request, response)
         response.headers.append(("Server", SERVER))
@@ -91,23 +110,28 @@ class Application:
         return response
 
     def _check_login(self, request):
-        if self.credentials is None:
-            return
+        """Who asks, as a reference to his SystemUser record."""
+        if not self.passwords:
+            return ANYBODY
         scheme, _, blob = request.headers.get("authorization",
                                               "").partition(" ")
         try:
             given = base64.b64decode(blob, validate=True).decode("utf-8")
         except ValueError:
             given = ""
-        if scheme.lower() != "basic" or given != ":".join(self.credentials):
+        name, _, password = given.partition(":")
+        if scheme.lower() != "basic" or password != self.passwords.get(name):
             raise PlainError(401, "401 - Unauthorized: Access is denied due "
                              "to invalid credentials.",
                              [("WWW-Authenticate", 'Basic realm="CDMS"')])
+        return self.users[name]
 
     def _check_url(self, request):
         """IIS refuses long URLs as not found (protocol notes 1.5)."""
         limit = self.switches["url-limit"]
         url = "http://%s%s" % (request.headers.get("host", ""), request.target)
+        if not request.target.isascii() or BAD_ESCAPE.search(request.target):
+            raise PlainError(400, "Bad Request - Invalid URL")
         if limit and len(url) > limit:
             raise PlainError(404, "404 - File or directory not found.")
 

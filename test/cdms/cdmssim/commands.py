@@ -229,10 +229,27 @@ class Commands:
 
     def do_user(self, words):
         """user NAME PASSWORD asks for Basic from now on; user off ends it."""
-        self.app.credentials = None if words == ["off"] else tuple(words[:2])
-        if self.app.credentials and len(words) != 2:
+        if words == ["off"]:
+            self.app.passwords = {}
+        elif len(words) == 2:
+            self.app.users[words[0]] = system_user(self.app, words[0])
+            self.app.passwords[words[0]] = words[1]
+        else:
             raise CommandError("NAME PASSWORD or off are wanted")
         return []
+
+    def do_hide(self, words):
+        """hide SET KEY [USER]: not to be seen by that user, or by nobody."""
+        self.app.store.hidden.add(self._veiled(words))
+        return []
+
+    def do_show(self, words):
+        self.app.store.hidden.discard(self._veiled(words))
+        return []
+
+    def _veiled(self, words):
+        user = self.app.users[words[2]][0] if len(words) > 2 else None
+        return (self._entity(words[0]).name, words[1].lower(), user)
 
     def do_reset(self, words):
         self.app.reset()
@@ -248,6 +265,23 @@ class Commands:
 
     def do_ping(self, words):
         return ["pong"]
+
+
+def system_user(app, name):
+    """A login's SystemUser record, made when there is none yet."""
+    entity, store = model.SYSTEM_USER, app.store
+    login = "UKTI\\" + name
+    table = store.table(entity)
+    for key in table.order:
+        row = table.get(key)
+        if (row[entity.slot("DomainName")] or "").lower() == login.lower():
+            return (row[0], entity.logical_name)
+    guid = str(uuid.uuid5(uuid.NAMESPACE_URL, login))
+    values = {entity.by_name[n]: v for n, v in (
+        ("FirstName", name), ("FullName", name), ("DomainName", login),
+        ("IsDisabled", False))}
+    app.writer.force(entity, guid, values, {}, ANYBODY)
+    return (guid, entity.logical_name)
 
 
 NAMES = [name[3:] for name in vars(Commands) if name.startswith("do_")]

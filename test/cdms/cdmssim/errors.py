@@ -52,12 +52,18 @@ OPTION_RANGE = -2147204326
 INVALID_ARGUMENT = -2147220989
 STATUS_FOR_STATE = -2147187704
 PRIVILEGE = -2147220960
+ACCESS_CHECK = -2147187962
 NO_SUCH_MESSAGE = -2147220717
 
 
 def does_not_exist(logical_name, key):
     text = "%s With Id = %s Does Not Exist" % (logical_name, key)
     return platform(DOES_NOT_EXIST, text, 404)
+
+
+def no_access(logical_name, key):
+    return platform(ACCESS_CHECK, "SecLib::AccessCheckEx failed. %s %s"
+                    % (logical_name, key), 403)
 
 
 def no_property(name, entity):

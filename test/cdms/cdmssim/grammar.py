@@ -290,7 +290,6 @@ class FilterParser:
             return self._compare_truth(left, operator, right)
         if not isinstance(left, conditions.Path) \
                 or not isinstance(right, Literal):
-            self._check(left, operator, right)
             raise not_where()
         if right.kind is None:
             if word not in ("eq", "ne") or left.kind is None:

@@ -26,13 +26,16 @@ SERVER = "Microsoft-IIS/7.5"
 
 
 class Request:
-    def __init__(self, verb, target, headers, body, connection):
+    def __init__(self, verb, target, protocol, headers, body, connection):
         self.verb = verb
         self.target = target  # as it stood in the request line
         self.header_list = headers
         self.headers = {name.lower(): value for name, value in headers}
         self.body = body
         self.connection = connection
+        wish = self.headers.get("connection", "").lower()
+        self.keep_alive = wish == "keep-alive" if protocol == "HTTP/1.0" \
+            else wish != "close"
 
 
 class Response:
@@ -89,7 +92,7 @@ class Connection:
             if not colon:
                 raise BadRequest("Bad Request - Invalid Header")
             headers.append((name, value.strip()))
-        request = Request(verb, target, headers, b"", self)
+        request = Request(verb, target, protocol, headers, b"", self)
         request.body = self._read_body(request)
         return request
 
@@ -254,6 +257,8 @@ class Server:
             return False
         self.last_request = time.monotonic()
         response = self.application(request)
+        if request.verb == "HEAD":
+            response.body = b""
         connection.answer(response)
         self.last_request = time.monotonic()
-        return request.headers.get("connection", "").lower() != "close"
+        return request.keep_alive

@@ -184,7 +184,8 @@ def related(store, entity, row, link):
     if link.many:
         prop = link.target.by_name[link.reference]
         keys = table.pointing(prop, (row[0], entity.logical_name))
-        return [table.get(key) for key in keys]
+        rows = [table.get(key) for key in keys]
+        return [r for r in rows if store.visible(link.target, r)]
     target = row[entity.by_name[link.reference].slot]
     if target is None or target[1] != link.target.logical_name:
         return []

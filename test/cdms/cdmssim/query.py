@@ -111,12 +111,17 @@ class Order:
     def rank(self, values, key):
         parts = []
         for (path, descending), value in zip(self.terms, values):
-            if value is not None and path.kind == "Edm.String":
-                value = self.context.fold(value)
-            elif value is not None and path.kind == "Edm.Guid":
+            if value is None:
+                parts.append((descending,))  # nulls are smallest
+                continue
+            if path.kind == "Edm.String":
+                value = self.context.fold(value.rstrip(" "))
+            elif path.kind == "Edm.Guid":
                 value = sort_key(value)
-            part = (value is not None, value if value is not None else 0)
-            parts.append(Descending(part) if descending else part)
+            if descending:
+                value = Descending(value) if isinstance(value, (str, bytes)) \
+                    else -value
+            parts.append((not descending, value))
         return (*parts, key)
 
 
@@ -178,9 +183,10 @@ class Query:
     # -- which keys, in order, at least `wanted` of them if there are ---------
 
     def _keys(self, table, wanted):
-        test = self.condition.compile(self.context) if self.condition else None
+        test = self.store.veil(self.entity, self.condition.compile(
+            self.context) if self.condition else None)
         if self.order.terms:
-            return self._sorted_keys(table, test)
+            return self._sorted_keys(table, test, wanted)
         keys = self._candidates(table)
         at = bisect_right(keys, self.token.key) if self.token else 0
         if test is None:
@@ -199,12 +205,13 @@ class Query:
             keys = self.condition.keys(table)
         return table.order if keys is None else sorted(keys)
 
-    def _sorted_keys(self, table, test):
+    def _sorted_keys(self, table, test, wanted):
         ranked = SORTED.get(self, table, test)
-        if self.token is None:
-            return [rank[-1] for rank in ranked]
-        last = self.order.rank(self.token.last, self.token.key)
-        return [rank[-1] for rank in ranked[bisect_right(ranked, last):]]
+        at = 0
+        if self.token is not None:
+            last = self.order.rank(self.token.last, self.token.key)
+            at = bisect_right(ranked, last)
+        return [rank[-1] for rank in ranked[at:at + wanted]]
 
     def rank_all(self, table, test):
         get, order = table.get, self.order
@@ -320,7 +327,8 @@ class SortedCache:
         store, switches = query.store, query.switches
         key = (id(table), table.changes, store.titles, switches.changes,
                known.get("$filter"), known.get("$orderby"),
-               None if query.within is None else tuple(query.within))
+               None if query.within is None else tuple(query.within),
+               store.viewer, len(store.hidden))
         ranked = self.kept.pop(key, None)
         if ranked is None:
             ranked = query.rank_all(table, test)

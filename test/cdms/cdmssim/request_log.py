@@ -94,6 +94,11 @@ class RequestLog:
             with self.guard:
                 self.file.write(entry.line() + "\n")
 
+    def note(self, text):
+        if self.file is not None:
+            with self.guard:
+                self.file.write("# %s\n" % text)
+
     def clear(self):
         with self.guard:
             self.entries.clear()

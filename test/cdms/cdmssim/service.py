@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 from . import atom_format, batch, json_format, metadata, model
 from .errors import (NO_SUCH_MESSAGE, PRIVILEGE, PlainError, ServiceError,
-                     bad_request, does_not_exist, no_segment, platform,
-                     unprocessable)
+                     bad_request, does_not_exist, no_access, no_segment,
+                     platform, unprocessable)
 from .http_server import Response
 from .query import Query, Shape, check_options, split_options
 from .values import GUID
@@ -71,6 +71,7 @@ class Service:
             operation.apply_tunnel()
             self._check_versions(operation)
             with self.store.lock:
+                self.store.viewer = who[0]
                 response = self._dispatch(operation, who)
         except ServiceError as error:
             response = self.refusal(operation, error)
@@ -161,6 +162,8 @@ class Service:
             raise not_implemented(verb)
         self._refuse_options(operation)
         self._refuse_etags(operation)
+        if self.store.hidden:
+            self._row(entity, guid)
         if verb == "DELETE":
             self._may_write(entity, "Delete")
             self.writer.delete(entity, guid, who)
@@ -190,6 +193,7 @@ class Service:
         rows = json_format.related(self.store, entity, row, link)
         if not rows:
             raise no_segment(name)
+        self._row(link.target, rows[0][0])
         return self._single(operation, link.target, rows[0])
 
     def _keys_of(self, entity, row, link):
@@ -201,6 +205,8 @@ class Service:
         row = self.store.table(entity).find(guid)
         if row is None:
             raise does_not_exist(entity.logical_name, guid)
+        if not self.store.visible(entity, row):
+            raise no_access(entity.logical_name, guid)
         return row
 
     # -- reading --------------------------------------------------------------

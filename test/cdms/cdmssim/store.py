@@ -122,6 +122,8 @@ class Store:
         self.lock = RLock()
         self.journal = None
         self.titles = 0
+        self.viewer = None  # who is asking just now
+        self.hidden = set()  # (entity name, record's guid, user or None)
         self.reset()
 
     def reset(self):
@@ -129,6 +131,7 @@ class Store:
             self.tables = {e.name: Table(e, self.dataset.of(e))
                            for e in model.ENTITIES}
             self.last_version = self.dataset.last_version
+            self.hidden = set()
             self.titles += 1
 
     def table(self, entity):
@@ -159,6 +162,21 @@ class Store:
         entity = model.BY_LOGICAL.get(target[1])
         return entity is not None \
             and sort_key(target[0]) in self.tables[entity.name].rows
+
+    # -- what the one who asks may not see ------------------------------------
+
+    def visible(self, entity, row):
+        return (entity.name, row[0], None) not in self.hidden \
+            and (entity.name, row[0], self.viewer) not in self.hidden
+
+    def veil(self, entity, test):
+        """`test` so that it drops hidden rows; lists are trimmed silently."""
+        if not any(name == entity.name for name, _, _ in self.hidden):
+            return test
+
+        def seen(row):
+            return self.visible(entity, row) and (test is None or test(row))
+        return seen
 
     # -- undo: a change set is all or nothing ---------------------------------
 

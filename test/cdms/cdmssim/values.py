@@ -108,8 +108,13 @@ def parse_binary(text):
     return base64.b64decode(text, validate=True)
 
 
+def parse_string(text):
+    text.encode("utf-8")  # half a surrogate pair is no text
+    return text
+
+
 TEXT_PARSERS = {
-    "Edm.String": lambda text: text,
+    "Edm.String": parse_string,
     "Edm.Guid": parse_guid,
     "Edm.Boolean": parse_boolean,
     "Edm.Int16": lambda text: parse_integer(text, "Edm.Int16"),
