@@ -9,9 +9,77 @@
 #define CRM_COMPAT_H
 
 #include "postgres.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "optimizer/pathnode.h"
+#include "parser/parsetree.h"
 
 #if PG_VERSION_NUM < 150000
 #error "crm_sync needs PostgreSQL 15 or later"
 #endif
+
+/* A function that SQL calls; PG_FUNCTION_INFO_V1 exports it itself since 16. */
+#define CRM_FUNCTION(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+/* Whose rights the query's relations are checked against (own struct since 16). */
+static inline void
+crm_query_check_as(Query *query, Oid role)
+{
+	ListCell   *lc;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(lc, query->rteperminfos)
+		lfirst_node(RTEPermissionInfo, lc)->checkAsUser = role;
+#else
+	foreach(lc, query->rtable)
+		lfirst_node(RangeTblEntry, lc)->checkAsUser = role;
+#endif
+}
+
+/* A whole run; the argument execute_once went in 18. */
+static inline void
+crm_executor_run(QueryDesc *desc)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(desc, ForwardScanDirection, 0);
+#else
+	ExecutorRun(desc, ForwardScanDirection, 0, true);
+#endif
+}
+
+/* 17 added fdw_restrictinfo, 18 disabled_nodes. */
+static inline ForeignPath *
+crm_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,
+							Cost startup, Cost total, Relids outer)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer,
+								   NULL, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer,
+								   NULL, NIL, NIL);
+#else
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer,
+								   NULL, NIL);
+#endif
+}
+
+/* The user whose rights a scan has: a view's owner, or the current user. */
+static inline Oid
+crm_scan_user(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+#if PG_VERSION_NUM >= 160000
+	Oid			user = plan->checkAsUser;
+#else
+	Oid			user = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+
+	return OidIsValid(user) ? user : GetUserId();
+}
 
 #endif							/* CRM_COMPAT_H */

@@ -1,0 +1,193 @@
+/* crm_sync--1.0.sql */
+
+\echo Use "CREATE EXTENSION crm_sync" to load this file. \quit
+
+-- The foreign data wrapper ---------------------------------------------------
+
+CREATE FUNCTION crm_sync.handler() RETURNS fdw_handler
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_handler';
+COMMENT ON FUNCTION crm_sync.handler() IS
+    'handler of the foreign data wrapper crm_sync';
+
+CREATE FUNCTION crm_sync.validator(text[], oid) RETURNS void
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_validator';
+COMMENT ON FUNCTION crm_sync.validator(text[], oid) IS
+    'checks the options of servers, user mappings, foreign tables and columns';
+
+CREATE FOREIGN DATA WRAPPER crm_sync
+    HANDLER crm_sync.handler VALIDATOR crm_sync.validator;
+COMMENT ON FOREIGN DATA WRAPPER crm_sync IS
+    'Microsoft Dynamics CRM 2011 entities as synchronised tables';
+
+-- What the synchronisation keeps ---------------------------------------------
+
+-- Every version of an object that a pull or a write made or replaced.
+CREATE TABLE crm_sync.history (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    store      regclass NOT NULL,
+    key        uuid NOT NULL,
+    operation  text NOT NULL CHECK (operation IN ('insert', 'update', 'delete')),
+    origin     text NOT NULL CHECK (origin IN ('crm', 'cdms')),
+    actor      text NOT NULL,
+    before     jsonb,
+    after      jsonb,
+    conflict   jsonb
+);
+CREATE INDEX history_object ON crm_sync.history (store, key, id);
+COMMENT ON TABLE crm_sync.history IS
+    'every version of an object that a pull or a write made or replaced';
+COMMENT ON COLUMN crm_sync.history.changed_at IS 'when the change was made here';
+COMMENT ON COLUMN crm_sync.history.origin IS
+    'crm: written in this database; cdms: pulled, or what CDMS made of a write';
+COMMENT ON COLUMN crm_sync.history.actor IS
+    'the database user, or for cdms its ModifiedBy where a column maps it';
+COMMENT ON COLUMN crm_sync.history.conflict IS
+    'columns that CDMS had changed meanwhile, with the value that was overwritten there';
+
+CREATE VIEW crm_sync.conflicts AS
+    SELECT * FROM crm_sync.history WHERE conflict IS NOT NULL;
+COMMENT ON VIEW crm_sync.conflicts IS
+    'writes that overwrote a change made in CDMS meanwhile';
+
+-- What is to be pushed.  A row is written with each change, so that savepoints
+-- and rollbacks need no code.  Rows of a transaction that pushes are deleted by
+-- it; what is seen here after a COMMIT is pending or parked.
+CREATE TABLE crm_sync.outbox (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    store      regclass NOT NULL,
+    key        uuid NOT NULL,
+    operation  text NOT NULL CHECK (operation IN ('insert', 'update', 'delete')),
+    changed    jsonb,
+    base       jsonb,
+    role       regrole NOT NULL,
+    xid        xid8 NOT NULL,
+    push       boolean NOT NULL,
+    parked     boolean NOT NULL DEFAULT false,
+    attempts   integer NOT NULL DEFAULT 0,
+    last_error text,
+    history    bigint,
+    since      timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX outbox_object ON crm_sync.outbox (store, key, id);
+COMMENT ON TABLE crm_sync.outbox IS
+    'changes made here that CDMS has not got yet; see the views pending and failed';
+COMMENT ON COLUMN crm_sync.outbox.changed IS 'new values of the columns that changed';
+COMMENT ON COLUMN crm_sync.outbox.base IS
+    'values that they had when last synchronised; of a deletion the whole row';
+COMMENT ON COLUMN crm_sync.outbox.push IS
+    'sent by the COMMIT of the transaction xid; false where crm_sync.mode was local';
+
+CREATE VIEW crm_sync.pending AS
+    SELECT id, store, key, operation, changed, attempts, last_error, since
+    FROM crm_sync.outbox WHERE NOT parked;
+COMMENT ON VIEW crm_sync.pending IS 'changes written here and not yet in CDMS';
+
+CREATE VIEW crm_sync.failed AS
+    SELECT id, store, key, operation, changed, attempts, last_error, since
+    FROM crm_sync.outbox WHERE parked;
+COMMENT ON VIEW crm_sync.failed IS
+    'changes that CDMS refused; crm_sync.retry(id) sends one again, crm_sync.discard(id) drops it';
+
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.history', '');
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.history_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.outbox', '');
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.outbox_id_seq', '');
+
+-- Functions ------------------------------------------------------------------
+
+CREATE FUNCTION crm_sync.capture() RETURNS trigger
+    LANGUAGE C AS 'MODULE_PATHNAME', 'crm_capture';
+COMMENT ON FUNCTION crm_sync.capture() IS
+    'trigger on every store: writes history and what is to be pushed';
+
+CREATE FUNCTION crm_sync.truncated() RETURNS trigger
+    LANGUAGE C AS 'MODULE_PATHNAME', 'crm_truncated';
+COMMENT ON FUNCTION crm_sync.truncated() IS
+    'trigger on every store: refuses TRUNCATE, which names no objects that CDMS could be told of';
+
+CREATE FUNCTION crm_sync.create_store(foreign_table regclass, store text DEFAULT NULL)
+    RETURNS regclass
+    LANGUAGE C AS 'MODULE_PATHNAME', 'crm_create_store';
+COMMENT ON FUNCTION crm_sync.create_store(regclass, text) IS
+    'makes the store of a foreign table (default <table>_store beside it), or adopts the table of that name, '
+    'and synchronises it from here on; called again it adds the columns that the foreign table has gained. '
+    'For its owner only';
+
+CREATE FUNCTION crm_sync.pull(foreign_table regclass) RETURNS bigint
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_pull_function';
+COMMENT ON FUNCTION crm_sync.pull(regclass) IS
+    'loads the whole entity from CDMS into the store, in this transaction; returns the number of objects written. '
+    'For the table''s owner only';
+
+CREATE FUNCTION crm_sync.push(foreign_table regclass) RETURNS bigint
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_push_function';
+COMMENT ON FUNCTION crm_sync.push(regclass) IS
+    'sends what is pending for the table to CDMS at the end of this transaction, in the order it was written; '
+    'returns the number of changes. For the table''s owner only';
+
+CREATE PROCEDURE crm_sync.load(foreign_table regclass)
+    LANGUAGE C AS 'MODULE_PATHNAME', 'crm_load';
+COMMENT ON PROCEDURE crm_sync.load(regclass) IS
+    'like pull, committing window by window; not available in this version (0A000)';
+
+CREATE FUNCTION crm_sync.reconcile(foreign_table regclass, repair boolean DEFAULT false)
+    RETURNS TABLE (key uuid, difference text)
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_reconcile';
+COMMENT ON FUNCTION crm_sync.reconcile(regclass, boolean) IS
+    'compares both sides whole; not available in this version (0A000)';
+
+CREATE FUNCTION crm_sync.as_of(anyelement, timestamptz) RETURNS SETOF anyelement
+    LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'crm_as_of';
+COMMENT ON FUNCTION crm_sync.as_of(anyelement, timestamptz) IS
+    'the rows of a synchronised table as they were here at a moment: '
+    'SELECT * FROM crm_sync.as_of(NULL::crm.account, ''2026-11-01''); needs SELECT on the table';
+
+CREATE FUNCTION crm_sync.retry(id bigint) RETURNS boolean
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_retry';
+COMMENT ON FUNCTION crm_sync.retry(bigint) IS
+    'makes a failed change pending again; false when there is no such change. For the table''s owner only';
+
+CREATE FUNCTION crm_sync.discard(id bigint) RETURNS boolean
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_discard';
+COMMENT ON FUNCTION crm_sync.discard(bigint) IS
+    'drops a pending or failed change: CDMS never gets it, the store keeps it; false when there is no such change. '
+    'For the table''s owner only';
+
+-- Views over the session -----------------------------------------------------
+
+CREATE FUNCTION crm_sync.status_rows(
+    OUT foreign_table regclass, OUT entity text, OUT store regclass, OUT complete boolean,
+    OUT pulled_through timestamptz, OUT pending bigint, OUT failed bigint, OUT unresolved bigint,
+    OUT last_pull timestamptz, OUT last_error text) RETURNS SETOF record
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_status';
+COMMENT ON FUNCTION crm_sync.status_rows() IS 'rows of the view crm_sync.status';
+
+CREATE VIEW crm_sync.status AS SELECT * FROM crm_sync.status_rows();
+COMMENT ON VIEW crm_sync.status IS
+    'each synchronised table; last_pull and last_error are this session''s';
+
+CREATE FUNCTION crm_sync.stat_requests_rows(
+    OUT server name, OUT scope text, OUT gets bigint, OUT posts bigint, OUT merges bigint,
+    OUT deletes bigint, OUT bytes_sent bigint, OUT bytes_received bigint, OUT objects bigint,
+    OUT retries bigint, OUT errors bigint, OUT milliseconds double precision) RETURNS SETOF record
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_stat_requests';
+COMMENT ON FUNCTION crm_sync.stat_requests_rows() IS 'rows of the view crm_sync.stat_requests';
+
+CREATE VIEW crm_sync.stat_requests AS SELECT * FROM crm_sync.stat_requests_rows();
+COMMENT ON VIEW crm_sync.stat_requests IS
+    'per server: requests by verb, bytes of bodies, objects received, retries, errors, milliseconds waited';
+
+-- Rights ---------------------------------------------------------------------
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA crm_sync FROM PUBLIC;
+REVOKE ALL ON PROCEDURE crm_sync.load(regclass) FROM PUBLIC;
+GRANT USAGE ON SCHEMA crm_sync TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    crm_sync.create_store(regclass, text), crm_sync.pull(regclass), crm_sync.push(regclass),
+    crm_sync.reconcile(regclass, boolean), crm_sync.as_of(anyelement, timestamptz),
+    crm_sync.retry(bigint), crm_sync.discard(bigint),
+    crm_sync.status_rows(), crm_sync.stat_requests_rows() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION crm_sync.capture(), crm_sync.truncated() TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE crm_sync.load(regclass) TO PUBLIC;
+GRANT SELECT ON crm_sync.status, crm_sync.stat_requests TO PUBLIC;

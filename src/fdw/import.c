@@ -1,0 +1,146 @@
+/*
+ * fdw/import.c
+ *	  IMPORT FOREIGN SCHEMA: from $metadata to CREATE FOREIGN TABLE.
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/scansup.h"
+#include "utils/builtins.h"
+
+#include "cdms/cdms.h"
+#include "fdw/fdw.h"
+#include "sync/connection.h"
+
+/* Names given so far in one table or schema. */
+typedef struct Names
+{
+	List	   *taken;
+} Names;
+
+static bool
+is_taken(Names *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names->taken)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The name in lower case, cut to what an identifier may have, with a number
+ * where another has it already.
+ */
+static char *
+unique_name(Names *names, const char *wanted)
+{
+	char	   *lower = downcase_identifier(wanted, strlen(wanted), false, false);
+	char	   *name = lower;
+	int			room = NAMEDATALEN - 1;
+
+	for (int i = 1;; i++)
+	{
+		const char *suffix = i == 1 ? "" : psprintf("_%d", i);
+
+		name = psprintf("%.*s%s", pg_mbcliplen(lower, strlen(lower), room - strlen(suffix)),
+						lower, suffix);
+		if (!is_taken(names, name))
+			break;
+	}
+	names->taken = lappend(names->taken, name);
+	return name;
+}
+
+static void
+append_option(StringInfo sql, const char *separator, const char *name, const char *value)
+{
+	appendStringInfo(sql, "%s%s %s", separator, name, quote_literal_cstr(value));
+}
+
+static void
+append_column(StringInfo sql, Names *names, CrmPropertyDef *property, bool key, bool marked)
+{
+	const char *path = property->member ?
+	psprintf("%s/%s", property->name, property->member) : property->name;
+	const char *wanted = property->member ?
+	psprintf("%s_%s", property->name, property->member) : property->name;
+
+	appendStringInfo(sql, ",\n  %s %s OPTIONS (", quote_identifier(unique_name(names, wanted)),
+					 crm_type_sql(property->type));
+	append_option(sql, "", "property", path);
+	if (crm_type_member(property->type) || property->type == CRM_INT16)
+		append_option(sql, ", ", "type", crm_type_name(property->type));
+	if (marked)
+		append_option(sql, ", ", "key", "true");
+	appendStringInfo(sql, ")%s", key ? " NOT NULL" : "");
+}
+
+/* The second column of a reference: what it refers to is called. */
+static void
+append_name_column(StringInfo sql, Names *names, CrmPropertyDef *property)
+{
+	appendStringInfo(sql, ",\n  %s text OPTIONS (",
+					 quote_identifier(unique_name(names, psprintf("%s_name", property->name))));
+	append_option(sql, "", "property", psprintf("%s/Name", property->name));
+	append_option(sql, ", ", "type", crm_type_name(CRM_ENTITY_REFERENCE));
+	appendStringInfoChar(sql, ')');
+}
+
+static char *
+create_table_sql(CrmEntityDef *entity, const char *table, const char *schema, const char *server)
+{
+	Names		names = {NIL};
+	bool		usual_key = strcmp(entity->key, psprintf("%sId", entity->name)) == 0;
+	StringInfoData sql;
+	StringInfoData columns;
+	ListCell   *lc;
+
+	initStringInfo(&columns);
+	foreach(lc, entity->properties)
+	{
+		CrmPropertyDef *property = lfirst(lc);
+		bool		key = property->member == NULL && strcmp(property->name, entity->key) == 0;
+
+		append_column(&columns, &names, property, key, key && !usual_key);
+		if (property->type == CRM_ENTITY_REFERENCE && property->member == NULL)
+			append_name_column(&columns, &names, property);
+	}
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE FOREIGN TABLE %s (%s\n) SERVER %s OPTIONS (",
+					 quote_qualified_identifier(schema, table), columns.data + 1,
+					 quote_identifier(server));
+	append_option(&sql, "", "entity", entity->name);
+	if (strcmp(entity->set, psprintf("%sSet", entity->name)) != 0)
+		append_option(&sql, ", ", "entity_set", entity->set);
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
+}
+
+List *
+crm_import(ImportForeignSchemaStmt *stmt, Oid serverid)
+{
+	CrmConnection *conn = crm_connection_get(serverid, GetUserId());
+	Names		names = {NIL};
+	List	   *commands = NIL;
+	ListCell   *lc;
+
+	if (stmt->options != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("IMPORT FOREIGN SCHEMA of crm_sync has no options")));
+	foreach(lc, conn->protocol->metadata(conn))
+	{
+		CrmEntityDef *entity = lfirst(lc);
+		char	   *table = unique_name(&names, entity->name);
+
+		if (IsImportableForeignTable(table, stmt))
+			commands = lappend(commands, create_table_sql(entity, table, stmt->local_schema,
+														  conn->server_name));
+	}
+	return commands;
+}

@@ -1,0 +1,472 @@
+/*
+ * fdw/scan.c
+ *	  Scanning and explaining.
+ *
+ * A synchronised table is asked for when the scan begins, before any node of the
+ * plan runs: nothing has been written by the statement yet, and it is not in
+ * parallel mode.  Then the statement gets one snapshot that shows what was
+ * stored, and the scan reads the store.
+ *
+ * A pass-through table is asked for page by page as rows are wanted; they are
+ * kept for rescans.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "compat.h"
+#include "fdw/condition.h"
+#include "fdw/fdw.h"
+#include "sync/connection.h"
+#include "sync/pull.h"
+#include "sync/push.h"
+#include "sync/statement.h"
+#include "sync/store.h"
+
+typedef struct CrmScanState
+{
+	CrmTable   *table;
+	CrmConnection *conn;
+	CrmAsk		ask;
+	CrmAsked	asked;
+	List	   *attnums;
+
+	/* synchronised */
+	CrmStatement *statement;
+	CrmScan    *scan;
+	bool		started;
+	List	   *params;			/* ExprStates */
+	Datum	   *values;
+	bool	   *nulls;
+
+	/* pass-through */
+	CrmCursor  *cursor;
+	bool		exhausted;
+	Tuplestorestate *rows;
+	TupleTableSlot *row;		/* the one returned last */
+	int64		stored;
+	int64		returned;
+	MemoryContext page;
+} CrmScanState;
+
+/* ------------------------------------------- one snapshot a statement */
+
+typedef struct StatementSnapshot
+{
+	EState	   *estate;
+	Snapshot	snapshot;
+	int			users;			/* scans */
+} StatementSnapshot;
+
+static List *statement_snapshots = NIL;
+
+static void
+forget_statement_snapshot(void *arg)
+{
+	statement_snapshots = list_delete_ptr(statement_snapshots, arg);
+}
+
+static StatementSnapshot *
+statement_snapshot(EState *estate)
+{
+	StatementSnapshot *statement;
+	MemoryContextCallback *callback;
+	MemoryContext before;
+	ListCell   *lc;
+
+	foreach(lc, statement_snapshots)
+		if (((StatementSnapshot *) lfirst(lc))->estate == estate)
+			return lfirst(lc);
+
+	before = MemoryContextSwitchTo(estate->es_query_cxt);
+	statement = palloc0_object(StatementSnapshot);
+	statement->estate = estate;
+	callback = palloc_object(MemoryContextCallback);
+	callback->func = forget_statement_snapshot;
+	callback->arg = statement;
+	MemoryContextSwitchTo(TopMemoryContext);
+	statement_snapshots = lappend(statement_snapshots, statement);
+	MemoryContextSwitchTo(before);
+	MemoryContextRegisterResetCallback(estate->es_query_cxt, callback);
+	return statement;
+}
+
+/*
+ * Another table was asked: the statement's snapshot becomes one taken now, with
+ * all that this command stored so far.  Plain tables are read under it, too,
+ * unless the plan has parallel workers, who were given the old one.  What the
+ * statement will write itself must stay invisible to it, hence the command
+ * counter.
+ */
+static void
+renew_snapshot(StatementSnapshot *statement)
+{
+	EState	   *estate = statement->estate;
+
+	if (estate->es_output_cid != 0)
+		estate->es_output_cid = GetCurrentCommandId(true);
+	if (statement->snapshot)
+		UnregisterSnapshot(statement->snapshot);
+
+	/* Only an active snapshot is sure to be a copy that the next command leaves alone. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	statement->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
+	if (!estate->es_plannedstmt->parallelModeNeeded)
+	{
+		UnregisterSnapshot(estate->es_snapshot);
+		estate->es_snapshot = RegisterSnapshot(statement->snapshot);
+	}
+}
+
+/* ------------------------------------------------------- synchronised */
+
+/* From the foreign table's attribute numbers to the store's. */
+static Node *
+to_store_columns(Node *node, void *context)
+{
+	CrmTable   *table = context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		return crm_store_column_expr(table,
+									 crm_table_column(table, ((Var *) node)->varattno));
+	}
+	return expression_tree_mutator(node, to_store_columns, context);
+}
+
+static char *
+store_query(CrmTable *table, List *attnums)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	foreach(lc, attnums)
+		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
+						 crm_store_column_sql(table, crm_table_column(table, lfirst_int(lc))));
+	appendStringInfo(&sql, " FROM %s", table->store_name);
+	return sql.data;
+}
+
+static void
+prepare_store_scan(ForeignScanState *node, CrmScanState *state)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	List	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
+	int			nparams = list_length(plan->fdw_exprs);
+	Oid		   *types = palloc_array(Oid, nparams + 1);
+	ListCell   *lc;
+
+	foreach(lc, plan->fdw_exprs)
+		types[foreach_current_index(lc)] = exprType(lfirst(lc));
+	state->params = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
+	state->values = palloc0_array(Datum, nparams + 1);
+	state->nulls = palloc0_array(bool, nparams + 1);
+	state->statement = crm_statement_prepare(store_query(state->table, state->attnums),
+											 nparams, types, state->table->owner,
+											 (List *) to_store_columns((Node *) quals, state->table));
+}
+
+static void
+ask(ForeignScanState *node, CrmScanState *state)
+{
+	StatementSnapshot *statement = statement_snapshot(node->ss.ps.state);
+	List	   *bound = crm_bind_params(list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private,
+												 CRM_SCAN_ASK_QUALS),
+										node->ss.ps.state->es_param_list_info);
+
+	state->ask.quals = (List *) to_store_columns((Node *) bound, state->table);
+	state->asked = crm_pull(state->table, &state->ask, node->ss.ps.state->es_query_cxt);
+	statement->users++;
+	renew_snapshot(statement);
+}
+
+static void
+evaluate_params(ForeignScanState *node, CrmScanState *state)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	ListCell   *lc;
+
+	foreach(lc, state->params)
+	{
+		int			i = foreach_current_index(lc);
+
+		state->values[i] = ExecEvalExprSwitchContext(lfirst(lc), econtext, &state->nulls[i]);
+	}
+}
+
+static void
+start_store_scan(ForeignScanState *node, CrmScanState *state)
+{
+	if (state->scan == NULL)
+	{
+		MemoryContext before = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
+
+		state->scan = crm_scan_open(state->statement,
+									statement_snapshot(node->ss.ps.state)->snapshot);
+		MemoryContextSwitchTo(before);
+	}
+	evaluate_params(node, state);
+	crm_scan_rescan(state->scan, state->values, state->nulls);
+	state->started = true;
+}
+
+/* The store's row, in the shape of the foreign table; nothing is copied. */
+static TupleTableSlot *
+next_store_row(ForeignScanState *node, CrmScanState *state)
+{
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	TupleTableSlot *row;
+	ListCell   *lc;
+
+	if (!state->started)
+		start_store_scan(node, state);
+	row = crm_scan_next(state->scan);
+	ExecClearTuple(slot);
+	if (row == NULL)
+		return slot;
+
+	slot_getallattrs(row);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	foreach(lc, state->attnums)
+	{
+		int			from = foreach_current_index(lc);
+		int			to = lfirst_int(lc) - 1;
+
+		slot->tts_values[to] = row->tts_values[from];
+		slot->tts_isnull[to] = row->tts_isnull[from];
+	}
+	return ExecStoreVirtualTuple(slot);
+}
+
+/* ------------------------------------------------------- pass-through */
+
+static CrmQuery
+passthrough_query(CrmScanState *state)
+{
+	CrmQuery	query = {.entity = &state->table->entity};
+	ListCell   *lc;
+
+	foreach(lc, state->attnums)
+	{
+		CrmColumn  *column = crm_table_column(state->table, lfirst_int(lc));
+
+		if (column->field >= 0)
+			query.fields = bms_add_member(query.fields, column->field);
+	}
+	if (query.fields == NULL)
+		query.fields = bms_make_singleton(state->table->entity.key);
+	if (state->ask.by_key)
+		query.filter = crm_condition_keys(query.entity, state->ask.keys,
+										  state->conn->protocol->keys_per_query(state->conn,
+																				query.entity,
+																				state->ask.nkeys));
+	else
+		crm_pull_filter(state->conn, &query, state->ask.filters);
+	return query;
+}
+
+/*
+ * Keys that one request can't carry: then all is asked for that the other
+ * conditions let pass.
+ */
+static void
+check_keys_fit(CrmScanState *state)
+{
+	if (state->ask.by_key && state->ask.nkeys > 0 &&
+		state->conn->protocol->keys_per_query(state->conn, &state->table->entity,
+											  state->ask.nkeys) < state->ask.nkeys)
+		state->ask.by_key = false;
+}
+
+static void
+begin_passthrough(ForeignScanState *node, CrmScanState *state)
+{
+	CrmQuery   *query = palloc_object(CrmQuery);
+
+	*query = passthrough_query(state);
+	state->rows = tuplestore_begin_heap(false, false, work_mem);
+	state->row = MakeSingleTupleTableSlot(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
+										  &TTSOpsMinimalTuple);
+	state->page = AllocSetContextCreate(CurrentMemoryContext, "crm_sync page",
+										ALLOCSET_DEFAULT_SIZES);
+	state->cursor = state->conn->protocol->open(state->conn, query);
+	state->exhausted = state->ask.by_key && state->ask.nkeys == 0;
+}
+
+static void
+keep_object(ForeignScanState *node, CrmScanState *state, CrmObject *object)
+{
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	ListCell   *lc;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	foreach(lc, state->attnums)
+	{
+		CrmColumn  *column = crm_table_column(state->table, lfirst_int(lc));
+
+		if (column->field < 0)
+			continue;
+		slot->tts_values[column->attnum - 1] = object->values[column->field];
+		slot->tts_isnull[column->attnum - 1] = object->nulls[column->field];
+	}
+	ExecStoreVirtualTuple(slot);
+	tuplestore_puttupleslot(state->rows, slot);
+	state->stored++;
+}
+
+static void
+fetch_page(ForeignScanState *node, CrmScanState *state)
+{
+	CrmHttpCounters *counters = crm_http_counters(state->conn->http);
+	MemoryContext before = MemoryContextSwitchTo(state->page);
+	CrmPage    *page;
+
+	state->asked.requests -= counters->get;
+	page = state->conn->protocol->fetch(state->cursor);
+	state->asked.requests += counters->get;
+	state->exhausted = page == NULL;
+	for (int i = 0; page && i < page->nobjects; i++)
+		keep_object(node, state, &page->objects[i]);
+	if (page)
+		state->asked.objects += page->nobjects;
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(state->page);
+}
+
+static TupleTableSlot *
+next_passthrough_row(ForeignScanState *node, CrmScanState *state)
+{
+	if (state->rows == NULL)
+	{
+		MemoryContext before = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
+
+		begin_passthrough(node, state);
+		MemoryContextSwitchTo(before);
+	}
+	while (state->returned == state->stored && !state->exhausted)
+		fetch_page(node, state);
+	if (state->returned == state->stored)
+		return ExecClearTuple(state->row);
+	state->returned++;
+	(void) tuplestore_gettupleslot(state->rows, true, false, state->row);
+	return state->row;
+}
+
+/* ---------------------------------------------------------- the scan */
+
+void
+crm_begin_scan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	CrmScanState  *state = palloc0_object(CrmScanState);
+
+	node->fdw_state = state;
+	state->table = crm_table_get(RelationGetRelid(node->ss.ss_currentRelation));
+	state->attnums = list_nth(plan->fdw_private, CRM_SCAN_ATTNUMS);
+	crm_ask_from_quals(state->table, list_nth(plan->fdw_private, CRM_SCAN_ASK_QUALS),
+					   node->ss.ps.state->es_param_list_info, &state->ask);
+	state->conn = crm_connection_get(state->table->serverid,
+									 OidIsValid(state->table->store) ? state->table->owner :
+									 crm_scan_user(node));
+	if (OidIsValid(state->table->store))
+		crm_table_require_store(state->table);
+	else
+		check_keys_fit(state);
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || !OidIsValid(state->table->store))
+		return;
+	ask(node, state);
+	prepare_store_scan(node, state);
+}
+
+TupleTableSlot *
+crm_iterate_scan(ForeignScanState *node)
+{
+	CrmScanState  *state = node->fdw_state;
+
+	return OidIsValid(state->table->store) ? next_store_row(node, state) :
+		next_passthrough_row(node, state);
+}
+
+void
+crm_rescan(ForeignScanState *node)
+{
+	CrmScanState  *state = node->fdw_state;
+
+	state->started = false;
+	state->returned = 0;
+	if (state->rows)
+		tuplestore_rescan(state->rows);
+}
+
+void
+crm_end_scan(ForeignScanState *node)
+{
+	CrmScanState  *state = node->fdw_state;
+	StatementSnapshot *statement;
+
+	if (state == NULL)
+		return;
+	if (state->scan)
+		crm_scan_close(state->scan);
+	if (state->rows)
+	{
+		ExecDropSingleTupleTableSlot(state->row);
+		tuplestore_end(state->rows);
+	}
+	if (state->statement)
+	{
+		statement = statement_snapshot(node->ss.ps.state);
+		if (--statement->users == 0)
+		{
+			UnregisterSnapshot(statement->snapshot);
+			statement->snapshot = NULL;
+		}
+	}
+}
+
+static char *
+describe(CrmScanState *state)
+{
+	CrmQuery	query;
+
+	if (crm_mode == CRM_MODE_LOCAL && OidIsValid(state->table->store))
+		return "none (crm_sync.mode is local)";
+	if (state->ask.by_key && state->ask.nkeys == 0)
+		return "none (no key can match)";
+	if (OidIsValid(state->table->store))
+		return crm_pull_describe(state->conn, state->table, &state->ask);
+	query = passthrough_query(state);
+	return state->conn->protocol->describe(state->conn, &query);
+}
+
+void
+crm_explain_scan(ForeignScanState *node, ExplainState *es)
+{
+	CrmScanState  *state = node->fdw_state;
+
+	ExplainPropertyText("CDMS Request", describe(state), es);
+	if (state->statement && es->verbose)
+		ExplainPropertyText("Store Query", state->statement->sql, es);
+	if (!es->analyze)
+		return;
+	ExplainPropertyInteger("CDMS Requests Sent", NULL, state->asked.requests, es);
+	ExplainPropertyInteger("CDMS Objects Received", NULL, state->asked.objects, es);
+	if (OidIsValid(state->table->store))
+		ExplainPropertyInteger("Store Rows Written", NULL, state->asked.written, es);
+}

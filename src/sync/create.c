@@ -1,0 +1,240 @@
+/*
+ * sync/create.c
+ *	  crm_sync.create_store: from a pass-through table to a synchronised one.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "sync/table.h"
+
+CRM_FUNCTION(crm_create_store);
+
+/* The name given, or the default, as schema and table. */
+static void
+store_name(CrmTable *table, text *given, char **schema, char **name)
+{
+	*schema = get_namespace_name(get_rel_namespace(table->relid));
+	if (given == NULL && OidIsValid(table->store))
+	{
+		*schema = get_namespace_name(get_rel_namespace(table->store));
+		*name = get_rel_name(table->store);
+	}
+	else if (given == NULL)
+	{
+		char	   *base = get_rel_name(table->relid);
+		int			room = NAMEDATALEN - 1 - strlen("_store");
+
+		*name = psprintf("%.*s_store", pg_mbcliplen(base, strlen(base), room), base);
+	}
+	else
+	{
+		RangeVar   *var = makeRangeVarFromNameList(stringToQualifiedNameList(text_to_cstring(given)));
+
+		*name = var->relname;
+		if (var->schemaname)
+			*schema = var->schemaname;
+	}
+}
+
+static void
+run(const char *sql)
+{
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not run \"%s\"", sql);
+}
+
+static char *
+column_definition(const CrmTable *table, const CrmColumn *column)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "%s %s", quote_identifier(column->name),
+					 format_type_extended(column->type, column->typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	if (OidIsValid(column->collation) && column->collation != get_typcollation(column->type))
+		appendStringInfo(&out, " COLLATE %s", generate_collation_name(column->collation));
+	if (column == table->key)
+		appendStringInfoString(&out, " PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid()");
+	return out.data;
+}
+
+static void
+create_table(CrmTable *table, const char *qualified)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", qualified);
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s", i ? ", " : "",
+						 column_definition(table, &table->columns[i]));
+	appendStringInfoChar(&sql, ')');
+	run(sql.data);
+	run(psprintf("COMMENT ON TABLE %s IS %s", qualified,
+				 quote_literal_cstr(psprintf("store of the synchronised table %s", table->name))));
+}
+
+/* Values must be able to go both ways by assignment. */
+static void
+check_fits(CrmTable *table, const CrmColumn *column, Oid store, AttrNumber attnum)
+{
+	Oid			there = get_atttype(store, attnum);
+	Oid			here = column->type;
+
+	if (can_coerce_type(1, &here, &there, COERCION_ASSIGNMENT) &&
+		can_coerce_type(1, &there, &here, COERCION_ASSIGNMENT))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of \"%s\" is of type %s, that of foreign table %s of type %s",
+					column->name, get_rel_name(store), format_type_be(there),
+					table->name, format_type_be(here)),
+			 errhint("Alter one of them, or name another store.")));
+}
+
+static bool
+has_unique_key(Oid store, AttrNumber key)
+{
+	Relation	rel = relation_open(store, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (index->indisunique && index->indimmediate && index->indisvalid &&
+			index->indnkeyatts == 1 && index->indkey.values[0] == key &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			found = true;
+		ReleaseSysCache(tuple);
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
+}
+
+/* An existing table becomes the store: it gets the columns and the key it lacks. */
+static void
+adopt_table(CrmTable *table, Oid store, const char *qualified)
+{
+	char		kind = get_rel_relkind(store);
+	AttrNumber	key;
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a table and can't be a store", qualified)));
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+		AttrNumber	attnum = get_attnum(store, column->name);
+
+		if (attnum != InvalidAttrNumber)
+			check_fits(table, column, store, attnum);
+		else if (column != table->key)
+			run(psprintf("ALTER TABLE %s ADD COLUMN %s", qualified,
+						 column_definition(table, column)));
+	}
+	key = get_attnum(store, table->key->name);
+	if (key == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table %s has no column \"%s\" for the key", qualified, table->key->name)));
+	if (!has_unique_key(store, key))
+		run(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", qualified,
+					 quote_identifier(table->key->name)));
+}
+
+static void
+attach_triggers(const char *qualified)
+{
+	run(psprintf("CREATE OR REPLACE TRIGGER crm_sync_capture AFTER INSERT OR UPDATE OR DELETE ON %s "
+				 "FOR EACH ROW EXECUTE FUNCTION crm_sync.capture()", qualified));
+	run(psprintf("CREATE OR REPLACE TRIGGER crm_sync_truncated BEFORE TRUNCATE ON %s "
+				 "FOR EACH STATEMENT EXECUTE FUNCTION crm_sync.truncated()", qualified));
+}
+
+static void
+set_store_option(CrmTable *table, const char *qualified)
+{
+	run(psprintf("ALTER FOREIGN TABLE %s OPTIONS (%s store %s)", table->name,
+				 OidIsValid(table->store) ? "SET" : "ADD", quote_literal_cstr(qualified)));
+}
+
+static Oid
+make_store(CrmTable *table, const char *schema, const char *name)
+{
+	const char *qualified = quote_qualified_identifier(schema, name);
+	Oid			namespace = get_namespace_oid(schema, false);
+	Oid			store = get_relname_relid(name, namespace);
+
+	if (OidIsValid(store))
+	{
+		CrmTable   *owner_table = crm_table_of_store(store);
+
+		if (owner_table && owner_table->relid != table->relid)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("%s is already the store of foreign table %s",
+							qualified, owner_table->name)));
+		adopt_table(table, store, qualified);
+	}
+	else
+		create_table(table, qualified);
+
+	store = get_relname_relid(name, namespace);
+	if (table->owner != GetUserId())
+		run(psprintf("ALTER TABLE %s OWNER TO %s", qualified,
+					 quote_identifier(GetUserNameFromId(table->owner, false))));
+	attach_triggers(qualified);
+	set_store_option(table, qualified);
+	return store;
+}
+
+Datum
+crm_create_store(PG_FUNCTION_ARGS)
+{
+	CrmTable   *table;
+	char	   *schema;
+	char	   *name;
+	int			level;
+	Oid			store;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("foreign_table must not be null")));
+	table = crm_table_get(PG_GETARG_OID(0));
+	crm_table_require_owner(table);
+	store_name(table, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1), &schema, &name);
+
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+	store = make_store(table, schema, name);
+	SPI_finish();
+	AtEOXact_GUC(true, level);
+	PG_RETURN_OID(store);
+}

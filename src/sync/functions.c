@@ -1,0 +1,177 @@
+/*
+ * sync/functions.c
+ *	  The SQL functions that look at the synchronisation or start it by hand.
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "sync/connection.h"
+#include "sync/ledger.h"
+#include "sync/pull.h"
+#include "sync/push.h"
+#include "sync/table.h"
+
+CRM_FUNCTION(crm_pull_function);
+CRM_FUNCTION(crm_push_function);
+CRM_FUNCTION(crm_load);
+CRM_FUNCTION(crm_reconcile);
+CRM_FUNCTION(crm_retry);
+CRM_FUNCTION(crm_discard);
+CRM_FUNCTION(crm_status);
+CRM_FUNCTION(crm_stat_requests);
+
+/* The table named, for its owner only, in a session that talks to CDMS. */
+static CrmTable *
+own_table(FunctionCallInfo fcinfo, const char *function)
+{
+	CrmTable   *table = crm_table_get(PG_GETARG_OID(0));
+
+	crm_table_require_owner(table);
+	crm_table_require_store(table);
+	if (crm_mode == CRM_MODE_LOCAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s() asks CDMS, which this session leaves alone", function),
+				 errhint("SET crm_sync.mode TO sync.")));
+	return table;
+}
+
+Datum
+crm_pull_function(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(crm_pull_whole(own_table(fcinfo, "crm_sync.pull")));
+}
+
+Datum
+crm_push_function(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(crm_push_pending(own_table(fcinfo, "crm_sync.push")));
+}
+
+static void
+throw_missing(const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s is not available in this version of crm_sync", what),
+			 errhint("%s", hint)));
+}
+
+Datum
+crm_load(PG_FUNCTION_ARGS)
+{
+	throw_missing("crm_sync.load()", "Use crm_sync.pull(), which loads in one transaction.");
+	PG_RETURN_VOID();
+}
+
+Datum
+crm_reconcile(PG_FUNCTION_ARGS)
+{
+	throw_missing("crm_sync.reconcile()", "Use crm_sync.pull(), which reads CDMS whole.");
+	PG_RETURN_VOID();
+}
+
+/* Only the owner of the table may decide about its changes. */
+static bool
+owns_change(int64 id)
+{
+	Oid			store = crm_ledger_store_of(id);
+	CrmTable   *table = OidIsValid(store) ? crm_table_of_store(store) : NULL;
+
+	if (!OidIsValid(store))
+		return false;
+	if (table)
+		crm_table_require_owner(table);
+	else if (!pg_class_ownercheck(store, GetUserId()) && !superuser())
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(store));
+	return true;
+}
+
+Datum
+crm_retry(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+
+	PG_RETURN_BOOL(owns_change(id) && crm_ledger_unpark(id));
+}
+
+Datum
+crm_discard(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_GETARG_INT64(0);
+
+	PG_RETURN_BOOL(owns_change(id) && crm_ledger_discard(id));
+}
+
+static void
+put_status(ReturnSetInfo *result, CrmTable *table)
+{
+	TimestampTz last = crm_pull_last(table->relid);
+	Datum		values[10] = {0};
+	bool		nulls[10] = {0};
+	int64		pending;
+	int64		failed;
+
+	crm_ledger_count(table->store, &pending, &failed);
+	values[0] = ObjectIdGetDatum(table->relid);
+	values[1] = CStringGetTextDatum(table->entity.name);
+	values[2] = ObjectIdGetDatum(table->store);
+	values[3] = BoolGetDatum(false);
+	nulls[4] = true;
+	values[5] = Int64GetDatum(pending);
+	values[6] = Int64GetDatum(failed);
+	values[7] = Int64GetDatum(0);
+	values[8] = TimestampTzGetDatum(last);
+	nulls[8] = last == 0;
+	nulls[9] = true;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Tables that the user may read. */
+Datum
+crm_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, crm_table_all_synchronised())
+		if (pg_class_aclcheck(lfirst_oid(lc), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+			put_status(result, crm_table_get(lfirst_oid(lc)));
+	return (Datum) 0;
+}
+
+static void
+put_requests(Oid serverid, CrmConnection *conn, void *arg)
+{
+	ReturnSetInfo *result = arg;
+	CrmHttpCounters *counters = crm_http_counters(conn->http);
+	NameData	server;
+	Datum		values[12] = {
+		NameGetDatum(&server), CStringGetTextDatum("session"),
+		Int64GetDatum(counters->get), Int64GetDatum(counters->post),
+		Int64GetDatum(counters->merge), Int64GetDatum(counters->delete),
+		Int64GetDatum(counters->bytes_sent), Int64GetDatum(counters->bytes_received),
+		Int64GetDatum(conn->objects), Int64GetDatum(counters->retries),
+		Int64GetDatum(counters->errors), Float8GetDatum(counters->milliseconds)
+	};
+	bool		nulls[12] = {0};
+
+	namestrcpy(&server, conn->server_name);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+crm_stat_requests(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	crm_connection_foreach(put_requests, fcinfo->resultinfo);
+	return (Datum) 0;
+}

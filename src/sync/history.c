@@ -1,0 +1,142 @@
+/*
+ * sync/history.c
+ *	  crm_sync.as_of: the rows of a synchronised table as they were.
+ *
+ * At a moment, an object was what its last change before left, else what its
+ * first change after replaced, else, where it never changed, what it is.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "parser/parse_type.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+
+#include "compat.h"
+#include "sync/ledger.h"
+#include "sync/statement.h"
+#include "sync/table.h"
+
+CRM_FUNCTION(crm_as_of);
+
+/* The table whose row type the first argument has, if the user may read it. */
+static CrmTable *
+argument_table(FunctionCallInfo fcinfo)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	Oid			relid = OidIsValid(type) ? typeidTypeRelid(type) : InvalidOid;
+	CrmTable   *table;
+
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the first argument of crm_sync.as_of() must be of a synchronised table's type"),
+				 errhint("For example: SELECT * FROM crm_sync.as_of(NULL::crm.account, now()).")));
+	table = crm_table_get(relid);
+	crm_table_require_store(table);
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	if (check_enable_rls(table->store, GetUserId(), true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("crm_sync.as_of() can't be used where row security of %s applies",
+						table->store_name)));
+	return table;
+}
+
+typedef struct Versions
+{
+	HTAB	   *keys;			/* of CrmVersion: what history knows */
+	MemoryContext memory;
+	List	   *rows;			/* Jsonb *, the result */
+} Versions;
+
+static void
+keep_unchanged(TupleTableSlot *slot, void *arg)
+{
+	Versions   *versions = arg;
+	MemoryContext before;
+	bool		isnull;
+
+	slot_getallattrs(slot);
+	if (hash_search(versions->keys, DatumGetUUIDP(slot->tts_values[0]), HASH_FIND, NULL))
+		return;
+	before = MemoryContextSwitchTo(versions->memory);
+	versions->rows = lappend(versions->rows, DatumGetJsonbPCopy(slot_getattr(slot, 2, &isnull)));
+	MemoryContextSwitchTo(before);
+}
+
+/* What history says, and the rows of the store that it has nothing about. */
+static List *
+collect_versions(CrmTable *table, TimestampTz at)
+{
+	Versions	versions = {
+		crm_ledger_versions(table->store, at), CurrentMemoryContext, NIL
+	};
+	HASH_SEQ_STATUS scan;
+	CrmVersion *version;
+	CrmStatement *unchanged =
+	crm_statement_prepare(psprintf("SELECT s.%s, pg_catalog.to_jsonb(s) FROM %s s",
+								   quote_identifier(table->key->name), table->store_name),
+						  0, NULL, table->owner, NIL);
+
+	hash_seq_init(&scan, versions.keys);
+	while ((version = hash_seq_search(&scan)) != NULL)
+		if (version->row)
+			versions.rows = lappend(versions.rows, version->row);
+	crm_statement_run(unchanged, NULL, NULL, keep_unchanged, &versions);
+	return versions.rows;
+}
+
+static Datum
+jsonb_array(List *rows)
+{
+	Datum	   *elements = palloc_array(Datum, list_length(rows) + 1);
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+		elements[n++] = JsonbPGetDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(elements, n, JSONBOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * From jsonb to rows as the current user: domains' checks and the like may be
+ * anybody's.
+ */
+static void
+put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
+{
+	Oid			types[] = {JSONBARRAYOID};
+	Datum		values[] = {jsonb_array(rows)};
+	char	   *sql = psprintf("SELECT r.* FROM pg_catalog.unnest($1) v, "
+							   "LATERAL pg_catalog.jsonb_populate_record(NULL::%s, v) r",
+							   table->name);
+
+	SPI_connect();
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\"", sql);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+}
+
+Datum
+crm_as_of(PG_FUNCTION_ARGS)
+{
+	CrmTable   *table = argument_table(fcinfo);
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!PG_ARGISNULL(1))
+		put_versions((ReturnSetInfo *) fcinfo->resultinfo, table,
+					 collect_versions(table, PG_GETARG_TIMESTAMPTZ(1)));
+	return (Datum) 0;
+}

@@ -1,0 +1,516 @@
+/*
+ * sync/ledger.c
+ *	  Statements on crm_sync's own tables, planned once a session.
+ *
+ * Nobody but the extension's owner need have rights on them, and no user code
+ * runs in these statements: so they run as the owner.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "sync/ledger.h"
+#include "sync/store.h"
+
+typedef struct OwnStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			args[12];
+	SPIPlanPtr	plan;
+} OwnStatement;
+
+#define IS		"OPERATOR(pg_catalog.=)"
+
+static OwnStatement record_history = {
+	"INSERT INTO crm_sync.history (store, key, operation, origin, actor, before, after) "
+	"VALUES ($1::pg_catalog.regclass, $2, $3, $4, $5, $6, $7)",
+	7, {OIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID}
+};
+
+/* Of both versions the outbox keeps the columns in $8 only. */
+static OwnStatement record_change = {
+	"WITH noted AS ("
+	"INSERT INTO crm_sync.history (store, key, operation, origin, actor, before, after) "
+	"VALUES ($1::pg_catalog.regclass, $2, $3, $4, $5, $6, $7) RETURNING id) "
+	"INSERT INTO crm_sync.outbox (store, key, operation, changed, base, role, xid, push, history) "
+	"SELECT $1::pg_catalog.regclass, $2, $3, "
+	"(SELECT pg_catalog.jsonb_object_agg(e.key, e.value) FROM pg_catalog.jsonb_each($7) e "
+	"WHERE e.key " IS " ANY ($8)), "
+	"CASE WHEN $3 " IS " 'delete' THEN $6 ELSE "
+	"(SELECT pg_catalog.jsonb_object_agg(e.key, e.value) FROM pg_catalog.jsonb_each($6) e "
+	"WHERE e.key " IS " ANY ($8)) END, "
+	"$9::pg_catalog.regrole, pg_catalog.pg_current_xact_id(), $10, noted.id FROM noted",
+	10, {OIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTARRAYOID, OIDOID,
+	BOOLOID}
+};
+
+static OwnStatement record_missing = {
+	"INSERT INTO crm_sync.outbox (store, key, operation, role, xid, push) "
+	"SELECT $1::pg_catalog.regclass, $2, 'insert', $3::pg_catalog.regrole, "
+	"pg_catalog.pg_current_xact_id(), false "
+	"WHERE NOT EXISTS (SELECT FROM crm_sync.outbox o WHERE o.store " IS " $1 AND o.key " IS " $2)",
+	3, {OIDOID, UUIDOID, OIDOID}
+};
+
+#define READ_OUTBOX \
+	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, o.changed, o.base, " \
+	"o.role::pg_catalog.oid, o.attempts, o.history, o.push FROM crm_sync.outbox o WHERE "
+
+/* Its own rows have its xid and its start: the xid alone might come from a dump. */
+static OwnStatement read_own = {
+	READ_OUTBOX "NOT o.parked AND EXISTS (SELECT FROM crm_sync.outbox m "
+	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.push "
+	"AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
+	"ORDER BY o.id",
+	0
+};
+
+static OwnStatement read_object = {
+	READ_OUTBOX "NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id",
+	2, {OIDOID, UUIDOID}
+};
+
+static OwnStatement pending_inserts = {
+	"SELECT o.key FROM crm_sync.outbox o WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
+	"GROUP BY o.key HAVING pg_catalog.bool_or(o.operation " IS " 'insert') "
+	"ORDER BY pg_catalog.min(o.id) LIMIT $2",
+	2, {OIDOID, INT4OID}
+};
+
+static OwnStatement pending_objects = {
+	"SELECT o.key, pg_catalog.count(*) FROM crm_sync.outbox o "
+	"WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
+	"GROUP BY o.key ORDER BY pg_catalog.min(o.id)",
+	1, {OIDOID}
+};
+
+static OwnStatement read_protected = {
+	"SELECT o.key, o.operation, ARRAY(SELECT pg_catalog.jsonb_object_keys(o.changed)) "
+	"FROM crm_sync.outbox o WHERE o.store " IS " $1 AND o.key " IS " ANY ($2)",
+	2, {OIDOID, UUIDARRAYOID}
+};
+
+static OwnStatement delete_rows = {
+	"DELETE FROM crm_sync.outbox WHERE id " IS " ANY ($1)", 1, {INT8ARRAYOID}
+};
+
+static OwnStatement park_rows = {
+	"UPDATE crm_sync.outbox SET parked = true, attempts = attempts OPERATOR(pg_catalog.+) 1, "
+	"last_error = $2 WHERE id " IS " ANY ($1)",
+	2, {INT8ARRAYOID, TEXTOID}
+};
+
+static OwnStatement note_conflict = {
+	"UPDATE crm_sync.history SET conflict = $2 WHERE id " IS " $1", 2, {INT8OID, JSONBOID}
+};
+
+static OwnStatement count_rows = {
+	"SELECT pg_catalog.count(*) FILTER (WHERE NOT parked), pg_catalog.count(*) FILTER (WHERE parked) "
+	"FROM crm_sync.outbox WHERE store " IS " $1",
+	1, {OIDOID}
+};
+
+/* The last version before a moment, else the one that the first change after it replaced. */
+static OwnStatement read_versions = {
+	"SELECT DISTINCT ON (h.key) h.key, "
+	"CASE WHEN h.changed_at OPERATOR(pg_catalog.<=) $2 THEN h.after ELSE h.before END "
+	"FROM crm_sync.history h WHERE h.store " IS " $1 "
+	"ORDER BY h.key, h.changed_at OPERATOR(pg_catalog.<=) $2 DESC, "
+	"CASE WHEN h.changed_at OPERATOR(pg_catalog.<=) $2 THEN OPERATOR(pg_catalog.-) h.id ELSE h.id END",
+	2, {OIDOID, TIMESTAMPTZOID}
+};
+
+static OwnStatement store_of = {
+	"SELECT store::pg_catalog.oid FROM crm_sync.outbox WHERE id " IS " $1", 1, {INT8OID}
+};
+
+static OwnStatement unpark_row = {
+	"UPDATE crm_sync.outbox SET parked = false WHERE id " IS " $1 AND parked", 1, {INT8OID}
+};
+
+static OwnStatement discard_row = {
+	"DELETE FROM crm_sync.outbox WHERE id " IS " $1", 1, {INT8OID}
+};
+
+static Oid
+ledger_owner(void)
+{
+	Oid			outbox = get_relname_relid("outbox", get_namespace_oid("crm_sync", false));
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(outbox));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table crm_sync.outbox does not exist"),
+				 errhint("Restore it by dropping and creating the extension crm_sync.")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+typedef void (*SpiRowVisitor) (HeapTuple row, TupleDesc desc, MemoryContext memory, void *arg);
+
+/*
+ * Runs a statement as the owner.  visit is called in the SPI context; memory is
+ * the caller's, for what is to last.  An ERROR restores the user as it aborts.
+ */
+static uint64
+run_own(OwnStatement *statement, Datum *values, const char *nulls,
+		SpiRowVisitor visit, void *arg)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	Oid			user;
+	int			security;
+	uint64		processed;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(ledger_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
+	if (statement->plan == NULL)
+	{
+		statement->plan = SPI_prepare(statement->sql, statement->nargs, statement->args);
+		if (statement->plan == NULL || SPI_keepplan(statement->plan) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+				 SPI_result_code_string(SPI_result));
+	}
+	if (SPI_execute_plan(statement->plan, values, nulls, false, 0) < 0)
+		elog(ERROR, "could not run \"%s\"", statement->sql);
+	processed = SPI_processed;
+	for (uint64 i = 0; visit && i < processed; i++)
+		visit(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, memory, arg);
+	SPI_finish();
+	SetUserIdAndSecContext(user, security);
+	return processed;
+}
+
+static Datum
+text_array(List *strings)
+{
+	Datum	   *elements = palloc_array(Datum, list_length(strings) + 1);
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, strings)
+		elements[n++] = CStringGetTextDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static Datum
+id_array(List *rows)
+{
+	Datum	   *elements = palloc_array(Datum, list_length(rows) + 1);
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+		elements[n++] = Int64GetDatum(((CrmOutboxRow *) lfirst(lc))->id);
+	return PointerGetDatum(construct_array(elements, n, INT8OID, 8, FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+Datum
+crm_ledger_row_json(HeapTuple tuple, TupleDesc desc)
+{
+	int			level = NewGUCNestLevel();
+	Datum		json;
+
+	/* What row_to_json leaves to the session: floats and bytea. */
+	(void) set_config_option("extra_float_digits", "3", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	json = DirectFunctionCall1(row_to_json, heap_copy_tuple_as_datum(tuple, desc));
+	AtEOXact_GUC(true, level);
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json)));
+}
+
+void
+crm_ledger_record(const CrmChange *change, bool outbox)
+{
+	Datum		values[10] = {
+		ObjectIdGetDatum(change->store), UUIDPGetDatum(change->key),
+		CStringGetTextDatum(change->operation), CStringGetTextDatum(change->origin),
+		CStringGetTextDatum(change->actor), change->before, change->after,
+		text_array(change->pushed), ObjectIdGetDatum(GetUserId()), BoolGetDatum(change->push)
+	};
+	char		nulls[] = "          ";
+
+	if (change->before == 0)
+		nulls[5] = 'n';
+	if (change->after == 0)
+		nulls[6] = 'n';
+	run_own(outbox ? &record_change : &record_history, values, nulls, NULL, NULL);
+}
+
+void
+crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), UUIDPGetDatum(key), ObjectIdGetDatum(role)};
+
+	run_own(&record_missing, values, NULL, NULL, NULL);
+}
+
+static Datum
+row_value(HeapTuple row, TupleDesc desc, int column, bool *isnull)
+{
+	return SPI_getbinval(row, desc, column, isnull);
+}
+
+static Jsonb *
+row_jsonb(HeapTuple row, TupleDesc desc, int column)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+static void
+keep_outbox_row(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	List	  **rows = arg;
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	CrmOutboxRow *row = palloc0_object(CrmOutboxRow);
+	bool		isnull;
+
+	row->id = DatumGetInt64(row_value(tuple, desc, 1, &isnull));
+	row->store = DatumGetObjectId(row_value(tuple, desc, 2, &isnull));
+	row->key = *DatumGetUUIDP(row_value(tuple, desc, 3, &isnull));
+	row->operation = *TextDatumGetCString(row_value(tuple, desc, 4, &isnull));
+	row->changed = row_jsonb(tuple, desc, 5);
+	row->base = row_jsonb(tuple, desc, 6);
+	row->role = DatumGetObjectId(row_value(tuple, desc, 7, &isnull));
+	row->attempts = DatumGetInt32(row_value(tuple, desc, 8, &isnull));
+	row->history = DatumGetInt64(row_value(tuple, desc, 9, &isnull));
+	if (isnull)
+		row->history = 0;
+	row->pending = !DatumGetBool(row_value(tuple, desc, 10, &isnull));
+	*rows = lappend(*rows, row);
+	MemoryContextSwitchTo(before);
+}
+
+List *
+crm_ledger_read_own(void)
+{
+	List	   *rows = NIL;
+
+	run_own(&read_own, NULL, NULL, keep_outbox_row, &rows);
+	return rows;
+}
+
+List *
+crm_ledger_read_object(Oid store, const pg_uuid_t *key)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), UUIDPGetDatum(key)};
+	List	   *rows = NIL;
+
+	run_own(&read_object, values, NULL, keep_outbox_row, &rows);
+	return rows;
+}
+
+typedef struct KeysVisit
+{
+	List	   *keys;
+	int64		rows;
+} KeysVisit;
+
+static void
+keep_key(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	KeysVisit  *visit = arg;
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	pg_uuid_t  *key = palloc_object(pg_uuid_t);
+	bool		isnull;
+
+	*key = *DatumGetUUIDP(row_value(tuple, desc, 1, &isnull));
+	visit->keys = lappend(visit->keys, key);
+	if (desc->natts > 1)
+		visit->rows += DatumGetInt64(row_value(tuple, desc, 2, &isnull));
+	MemoryContextSwitchTo(before);
+}
+
+List *
+crm_ledger_pending_inserts(Oid store, int limit)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), Int32GetDatum(limit)};
+	KeysVisit	visit = {NIL, 0};
+
+	run_own(&pending_inserts, values, NULL, keep_key, &visit);
+	return visit.keys;
+}
+
+List *
+crm_ledger_pending_objects(Oid store, int64 *rows)
+{
+	Datum		values[] = {ObjectIdGetDatum(store)};
+	KeysVisit	visit = {NIL, 0};
+
+	run_own(&pending_objects, values, NULL, keep_key, &visit);
+	*rows = visit.rows;
+	return visit.keys;
+}
+
+static void
+keep_protected(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	HTAB	   *keys = arg;
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	CrmProtected *entry;
+	Datum	   *columns;
+	int			n;
+	bool		isnull;
+	bool		found;
+	char		operation;
+
+	entry = hash_search(keys, DatumGetUUIDP(row_value(tuple, desc, 1, &isnull)),
+						HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->deleted = false;
+		entry->columns = NIL;
+	}
+	operation = *TextDatumGetCString(row_value(tuple, desc, 2, &isnull));
+	if (operation != 'u')
+		entry->deleted = true;
+	deconstruct_array(DatumGetArrayTypeP(row_value(tuple, desc, 3, &isnull)),
+					  TEXTOID, -1, false, TYPALIGN_INT, &columns, NULL, &n);
+	for (int i = 0; i < n; i++)
+		entry->columns = lappend(entry->columns, TextDatumGetCString(columns[i]));
+	MemoryContextSwitchTo(before);
+}
+
+HTAB *
+crm_ledger_protected(Oid store, const pg_uuid_t *keys, int n)
+{
+	Datum	   *elements = palloc_array(Datum, n + 1);
+	HTAB	   *result = crm_key_hash("crm_sync protected rows", sizeof(CrmProtected));
+	Datum		values[2] = {ObjectIdGetDatum(store)};
+
+	for (int i = 0; i < n; i++)
+		elements[i] = UUIDPGetDatum(&keys[i]);
+	values[1] = PointerGetDatum(construct_array(elements, n, UUIDOID, UUID_LEN, false,
+												TYPALIGN_CHAR));
+	run_own(&read_protected, values, NULL, keep_protected, result);
+	return result;
+}
+
+void
+crm_ledger_done(List *rows)
+{
+	Datum		values[] = {id_array(rows)};
+
+	run_own(&delete_rows, values, NULL, NULL, NULL);
+}
+
+void
+crm_ledger_park(List *rows, const char *reason)
+{
+	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason)};
+
+	run_own(&park_rows, values, NULL, NULL, NULL);
+}
+
+void
+crm_ledger_conflict(int64 history, Datum conflict)
+{
+	Datum		values[] = {Int64GetDatum(history), conflict};
+
+	run_own(&note_conflict, values, NULL, NULL, NULL);
+}
+
+static void
+keep_version(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	bool		isnull;
+	CrmVersion *version = hash_search(arg, DatumGetUUIDP(row_value(tuple, desc, 1, &isnull)),
+									  HASH_ENTER, NULL);
+
+	version->row = row_jsonb(tuple, desc, 2);
+	MemoryContextSwitchTo(before);
+}
+
+HTAB *
+crm_ledger_versions(Oid store, TimestampTz at)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), TimestampTzGetDatum(at)};
+	HTAB	   *result = crm_key_hash("crm_sync versions", sizeof(CrmVersion));
+
+	run_own(&read_versions, values, NULL, keep_version, result);
+	return result;
+}
+
+typedef struct CountVisit
+{
+	int64		counts[2];
+} CountVisit;
+
+static void
+keep_counts(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	CountVisit *visit = arg;
+	bool		isnull;
+
+	for (int i = 0; i < lengthof(visit->counts); i++)
+		visit->counts[i] = DatumGetInt64(row_value(tuple, desc, i + 1, &isnull));
+}
+
+void
+crm_ledger_count(Oid store, int64 *pending, int64 *failed)
+{
+	Datum		values[] = {ObjectIdGetDatum(store)};
+	CountVisit	visit = {{0, 0}};
+
+	run_own(&count_rows, values, NULL, keep_counts, &visit);
+	*pending = visit.counts[0];
+	*failed = visit.counts[1];
+}
+
+static void
+keep_oid(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	bool		isnull;
+
+	*(Oid *) arg = DatumGetObjectId(row_value(tuple, desc, 1, &isnull));
+}
+
+Oid
+crm_ledger_store_of(int64 id)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+	Oid			store = InvalidOid;
+
+	run_own(&store_of, values, NULL, keep_oid, &store);
+	return store;
+}
+
+bool
+crm_ledger_unpark(int64 id)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+
+	return run_own(&unpark_row, values, NULL, NULL, NULL) > 0;
+}
+
+bool
+crm_ledger_discard(int64 id)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+
+	return run_own(&discard_row, values, NULL, NULL, NULL) > 0;
+}

@@ -1,0 +1,107 @@
+/*
+ * sync/ledger.h
+ *	  crm_sync's own tables: history, and the outbox of what is to be pushed.
+ *
+ * Written and read with the rights of the extension's owner.
+ */
+#ifndef CRM_LEDGER_H
+#define CRM_LEDGER_H
+
+#include "postgres.h"
+#include "nodes/bitmapset.h"
+#include "utils/hsearch.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* A change of a store's row, as the trigger saw it. */
+typedef struct CrmChange
+{
+	Oid			store;
+	const pg_uuid_t *key;
+	const char *operation;		/* "insert", "update", "delete" */
+	const char *origin;			/* "crm", "cdms" */
+	const char *actor;
+	Datum		before;			/* jsonb; 0: none */
+	Datum		after;
+	List	   *pushed;			/* columns (char *) that CDMS is to get */
+	bool		push;			/* at this transaction's COMMIT, else pending */
+} CrmChange;
+
+/* What is to be pushed for one object, as rows of the outbox in order. */
+typedef struct CrmOutboxRow
+{
+	int64		id;
+	Oid			store;
+	pg_uuid_t	key;
+	char		operation;		/* 'i', 'u', 'd' */
+	Jsonb	   *changed;		/* or NULL */
+	Jsonb	   *base;
+	Oid			role;
+	int			attempts;
+	int64		history;		/* 0: none */
+	bool		pending;		/* written without being sent at once */
+} CrmOutboxRow;
+
+/* Writes history only, or history and outbox. */
+extern void crm_ledger_record(const CrmChange *change, bool outbox);
+
+/* An outbox row for a store's row that CDMS lacks; pending. */
+extern void crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role);
+
+/*
+ * Rows of the outbox (CrmOutboxRow *) in order: what this transaction must push,
+ * with all that is pending of the same objects; or what is pending of one.
+ */
+extern List *crm_ledger_read_own(void);
+extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
+
+/* Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most limit. */
+extern List *crm_ledger_pending_inserts(Oid store, int limit);
+
+/* Keys of a store with anything pending, in order; rows counts the rows. */
+extern List *crm_ledger_pending_objects(Oid store, int64 *rows);
+
+/*
+ * What a pull may not touch: of these keys, those with changes not yet pushed.
+ * A hash of CrmProtected.
+ */
+typedef struct CrmProtected
+{
+	pg_uuid_t	key;			/* hash key */
+	bool		deleted;		/* the row is gone here, or all is ours */
+	List	   *columns;		/* char * */
+} CrmProtected;
+
+extern HTAB *crm_ledger_protected(Oid store, const pg_uuid_t *keys, int n);
+
+/* Done with: rows (CrmOutboxRow *) leave the outbox. */
+extern void crm_ledger_done(List *rows);
+
+/* Refused: rows are parked with the reason. */
+extern void crm_ledger_park(List *rows, const char *reason);
+
+/* Notes in history what a write overwrote. */
+extern void crm_ledger_conflict(int64 history, Datum conflict);
+
+/* A hash of CrmVersion: each object that history knows, as it was at a moment. */
+typedef struct CrmVersion
+{
+	pg_uuid_t	key;			/* hash key */
+	Jsonb	   *row;			/* NULL: it did not exist */
+} CrmVersion;
+
+extern HTAB *crm_ledger_versions(Oid store, TimestampTz at);
+
+/* Rows of a store that are pending and parked. */
+extern void crm_ledger_count(Oid store, int64 *pending, int64 *failed);
+
+/* One row of the outbox: which store it belongs to; InvalidOid: no such row. */
+extern Oid	crm_ledger_store_of(int64 id);
+extern bool crm_ledger_unpark(int64 id);
+extern bool crm_ledger_discard(int64 id);
+
+/* A row as jsonb, whatever the session's output settings. */
+extern Datum crm_ledger_row_json(HeapTuple tuple, TupleDesc desc);
+
+#endif							/* CRM_LEDGER_H */

@@ -1,0 +1,394 @@
+/*
+ * sync/options.c
+ *	  One table of all options: name, place, kind and who may set it.
+ *
+ * The validator and the readers use the same table, so that what is accepted
+ * is what is understood.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/reloptions.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+#include "cdms/cdms.h"
+#include "sync/options.h"
+
+typedef enum OptionKind
+{
+	KIND_TEXT,					/* anything but the empty string */
+	KIND_CONSTANT,				/* anything */
+	KIND_URL,
+	KIND_BOOL,
+	KIND_DURATION,
+	KIND_COUNT,
+	KIND_SIZE,
+	KIND_TYPE,
+	KIND_ENUM
+} OptionKind;
+
+typedef struct OptionDef
+{
+	Oid			catalog;
+	const char *name;
+	OptionKind	kind;
+	const char *choices;		/* KIND_ENUM: separated by blanks */
+	const char *available;		/* the values this version has, separated by
+								 * blanks; "" none; NULL all */
+	bool		superuser;
+} OptionDef;
+
+#define SERVER		ForeignServerRelationId
+#define MAPPING		UserMappingRelationId
+#define TABLE		ForeignTableRelationId
+#define COLUMN		AttributeRelationId
+
+static const OptionDef option_defs[] = {
+	{SERVER, "url", KIND_URL},
+	{SERVER, "format", KIND_ENUM, "json atom"},
+	{SERVER, "auth", KIND_ENUM, "none basic ntlm negotiate adfs", "none basic"},
+	{SERVER, "adfs_url", KIND_URL, NULL, ""},
+	{SERVER, "ca_file", KIND_TEXT, .superuser = true},
+	{SERVER, "client_cert", KIND_TEXT, .superuser = true},
+	{SERVER, "client_key", KIND_TEXT, .superuser = true},
+	{SERVER, "proxy", KIND_URL},
+	{SERVER, "connect_timeout", KIND_DURATION},
+	{SERVER, "request_timeout", KIND_DURATION},
+	{SERVER, "commit_timeout", KIND_DURATION},
+	{SERVER, "max_retries", KIND_COUNT},
+	{SERVER, "max_connections", KIND_COUNT},
+	{SERVER, "batch", KIND_BOOL, NULL, "off false no 0"},
+	{SERVER, "max_response_size", KIND_SIZE},
+	{SERVER, "max_age", KIND_DURATION, NULL, "0 0s 0ms 0min"},
+	{SERVER, "overlap", KIND_DURATION, NULL, "2min 120s"},
+	{SERVER, "updatable", KIND_BOOL},
+	{MAPPING, "username", KIND_TEXT},
+	{MAPPING, "password", KIND_CONSTANT},
+	{MAPPING, "password_required", KIND_BOOL, .superuser = true},
+	{TABLE, "entity", KIND_TEXT},
+	{TABLE, "entity_set", KIND_TEXT},
+	{TABLE, "store", KIND_TEXT},
+	{TABLE, "on_missing", KIND_ENUM, "create delete ignore"},
+	{TABLE, "writes", KIND_ENUM, "sync queue", "sync"},
+	{TABLE, "on_unavailable", KIND_ENUM, "error local", "error"},
+	{TABLE, "max_age", KIND_DURATION, NULL, "0 0s 0ms 0min"},
+	{TABLE, "updatable", KIND_BOOL},
+	{COLUMN, "property", KIND_TEXT},
+	{COLUMN, "type", KIND_TYPE},
+	{COLUMN, "target", KIND_TEXT},
+	{COLUMN, "constant", KIND_CONSTANT},
+	{COLUMN, "key", KIND_BOOL},
+};
+
+static const struct
+{
+	Oid			catalog;
+	const char *noun;
+}			catalog_nouns[] = {
+	{SERVER, "server"},
+	{MAPPING, "user mapping"},
+	{TABLE, "foreign table"},
+	{COLUMN, "column"},
+	{ForeignDataWrapperRelationId, "foreign data wrapper"},
+};
+
+static const char *
+catalog_noun(Oid catalog)
+{
+	for (int i = 0; i < lengthof(catalog_nouns); i++)
+		if (catalog_nouns[i].catalog == catalog)
+			return catalog_nouns[i].noun;
+	return "object";
+}
+
+static const OptionDef *
+find_option(Oid catalog, const char *name)
+{
+	for (int i = 0; i < lengthof(option_defs); i++)
+		if (option_defs[i].catalog == catalog && strcmp(option_defs[i].name, name) == 0)
+			return &option_defs[i];
+	return NULL;
+}
+
+static bool
+is_one_of(const char *value, const char *words)
+{
+	size_t		length = strlen(value);
+
+	for (const char *p = words; (p = strstr(p, value)) != NULL && length > 0; p++)
+		if ((p == words || p[-1] == ' ') && (p[length] == ' ' || p[length] == '\0'))
+			return true;
+	return false;
+}
+
+/* The option that was perhaps meant, or NULL. */
+static const char *
+closest_option(Oid catalog, const char *name)
+{
+	int			length = Min(strlen(name), NAMEDATALEN);
+	int			limit = Max(1, Min(4, length / 2));
+	const char *closest = NULL;
+
+	for (int i = 0; i < lengthof(option_defs); i++)
+	{
+		const char *option = option_defs[i].name;
+		int			distance;
+
+		if (option_defs[i].catalog != catalog)
+			continue;
+		distance = varstr_levenshtein_less_equal(name, length, option, strlen(option),
+												 1, 1, 1, limit, true);
+		if (distance <= limit)
+		{
+			closest = option;
+			limit = distance - 1;
+		}
+	}
+	return closest;
+}
+
+static void
+throw_unknown(Oid catalog, const char *name)
+{
+	const char *closest = closest_option(catalog, name);
+	StringInfoData elsewhere;
+
+	initStringInfo(&elsewhere);
+	for (int i = 0; i < lengthof(option_defs); i++)
+		if (strcmp(option_defs[i].name, name) == 0)
+			appendStringInfo(&elsewhere, "%s%s", elsewhere.len ? " or " : "",
+							 catalog_noun(option_defs[i].catalog));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\" for a %s", name, catalog_noun(catalog)),
+			 elsewhere.len ? errhint("It is an option of a %s.", elsewhere.data) :
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) : 0));
+}
+
+static void
+throw_value(const OptionDef *def, const char *wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", def->name),
+			 errhint("It must be %s.", wanted)));
+}
+
+/* A length of time in milliseconds, as settings write it; a bare number is seconds. */
+static bool
+parse_duration(const char *text, int *ms)
+{
+	const char *hint;
+	char	   *end;
+	double		seconds = strtod(text, &end);
+
+	if (end != text && *end == '\0')
+	{
+		if (!(seconds >= 0 && seconds <= INT_MAX / 1000))
+			return false;
+		*ms = (int) rint(seconds * 1000);
+		return true;
+	}
+	return parse_int(text, ms, GUC_UNIT_MS, &hint) && *ms >= 0;
+}
+
+static bool
+parse_count(const char *text, int *count)
+{
+	return parse_int(text, count, 0, NULL) && *count >= 0 && *count <= 1000;
+}
+
+static bool
+parse_size(const char *text, int64 *bytes)
+{
+	int			kilobytes;
+	const char *hint;
+	char	   *end;
+	long long	plain = strtoll(text, &end, 10);
+
+	if (end != text && *end == '\0')
+	{
+		*bytes = plain;
+		return plain > 0;
+	}
+	if (!parse_int(text, &kilobytes, GUC_UNIT_KB, &hint) || kilobytes <= 0)
+		return false;
+	*bytes = (int64) kilobytes * 1024;
+	return true;
+}
+
+/* http or https with a host, and no user in it: secrets live in mappings. */
+static bool
+is_acceptable_url(const char *url)
+{
+	const char *host;
+
+	if (pg_strncasecmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else if (pg_strncasecmp(url, "https://", 8) == 0)
+		host = url + 8;
+	else
+		return false;
+	if (*host == '\0' || *host == '/' || strpbrk(host, "?#@\\") != NULL)
+		return false;
+	for (const char *p = url; *p; p++)
+		if ((unsigned char) *p <= ' ')
+			return false;
+	return true;
+}
+
+static void
+validate_value(const OptionDef *def, const char *value)
+{
+	bool		boolean;
+	int			number;
+	int64		size;
+	CrmType		type;
+
+	switch (def->kind)
+	{
+		case KIND_CONSTANT:
+			break;
+		case KIND_TEXT:
+			if (*value == '\0')
+				throw_value(def, "a text that is not empty");
+			break;
+		case KIND_URL:
+			if (!is_acceptable_url(value))
+				throw_value(def, "a URL of http or https without user, password, ? and #; "
+							"credentials belong to the user mapping");
+			break;
+		case KIND_BOOL:
+			if (!parse_bool(value, &boolean))
+				throw_value(def, "a boolean");
+			break;
+		case KIND_DURATION:
+			if (!parse_duration(value, &number))
+				throw_value(def, "a length of time such as 10s or 2min");
+			break;
+		case KIND_COUNT:
+			if (!parse_count(value, &number))
+				throw_value(def, "a number from 0 to 1000");
+			break;
+		case KIND_SIZE:
+			if (!parse_size(value, &size))
+				throw_value(def, "a size such as 64MB");
+			break;
+		case KIND_TYPE:
+			if (!crm_type_by_name(value, &type))
+				throw_value(def, "the name of an EDM or CRM type, such as EntityReference, "
+							"OptionSetValue, Money or Edm.Int32");
+			break;
+		case KIND_ENUM:
+			if (!is_one_of(value, def->choices))
+				throw_value(def, psprintf("one of: %s", def->choices));
+			break;
+	}
+}
+
+static void
+validate_option(DefElem *option, Oid catalog)
+{
+	const OptionDef *def = find_option(catalog, option->defname);
+	const char *value;
+
+	if (def == NULL)
+		throw_unknown(catalog, option->defname);
+	value = defGetString(option);
+	validate_value(def, value);
+
+	if (def->available && !is_one_of(value, def->available))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 *def->available ?
+				 errmsg("option \"%s\" can't be \"%s\" in this version of crm_sync",
+						def->name, value) :
+				 errmsg("option \"%s\" is not available in this version of crm_sync", def->name),
+				 *def->available ? errhint("Available: %s.", def->available) : 0));
+	if (def->superuser && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only a superuser may set option \"%s\"", def->name)));
+}
+
+void
+crm_options_validate(List *options, Oid catalog)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+		validate_option(lfirst(lc), catalog);
+
+	if (catalog == SERVER && crm_option(options, "url") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("a server of crm_sync needs the option \"url\""),
+				 errhint("Give the organisation's root: OPTIONS (url 'https://crm.example.org/UKTI').")));
+	if (catalog == TABLE && crm_option(options, "entity") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("a foreign table of crm_sync needs the option \"entity\""),
+				 errhint("Name CDMS's entity: OPTIONS (entity 'Account').")));
+}
+
+char *
+crm_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst(lc);
+
+		if (strcmp(option->defname, name) == 0)
+			return defGetString(option);
+	}
+	return NULL;
+}
+
+bool
+crm_option_bool(List *options, const char *name, bool missing)
+{
+	char	   *text = crm_option(options, name);
+	bool		value = missing;
+
+	return text && parse_bool(text, &value) ? value : missing;
+}
+
+int
+crm_option_ms(List *options, const char *name, int missing)
+{
+	char	   *text = crm_option(options, name);
+	int			value;
+
+	return text && parse_duration(text, &value) ? value : missing;
+}
+
+int
+crm_option_int(List *options, const char *name, int missing)
+{
+	char	   *text = crm_option(options, name);
+	int			value;
+
+	return text && parse_count(text, &value) ? value : missing;
+}
+
+int64
+crm_option_bytes(List *options, const char *name, int64 missing)
+{
+	char	   *text = crm_option(options, name);
+	int64		value;
+
+	return text && parse_size(text, &value) ? value : missing;
+}

@@ -1,0 +1,570 @@
+/*
+ * sync/pull.c
+ *	  What happens on SELECT.
+ *
+ *	  1. CDMS is asked: for the objects of certain keys, or for those that match
+ *		 the conditions that can be sent, or for all.
+ *	  2. What it answered is written to the store where the values differ; what
+ *		 is to be pushed from here is left alone.
+ *	  3. Rows that match in the store only were changed in CDMS, or are gone: they
+ *		 are asked for by key.  What is gone is treated as on_missing says.
+ *	  4. Rows that were never pushed go to CDMS with this transaction's COMMIT.
+ *
+ * Everything is done in the reader's own transaction, and before the statement
+ * reads its first row: so nothing is written in parallel mode, and one snapshot
+ * taken afterwards shows it all.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "sync/connection.h"
+#include "sync/ledger.h"
+#include "sync/pull.h"
+#include "sync/push.h"
+#include "sync/store.h"
+
+#define CREATES_PER_READ 100	/* contract, read rule 3 */
+#define RECENT_OBJECTS 1000		/* remembered as just got; more are got again */
+
+bool		crm_pushdown = true;
+
+/* One pull under way. */
+typedef struct Pull
+{
+	CrmTable   *table;
+	CrmStore   *store;
+	CrmConnection *conn;
+	HTAB	   *seen;			/* keys that CDMS answered with */
+	int64		written;
+	MemoryContext page;			/* reset for each page */
+} Pull;
+
+/* A question asked, and on whose behalf. */
+typedef struct Question
+{
+	MemoryContext statement;
+	Oid			table;
+	char	   *text;
+} Question;
+
+/* An object got from CDMS in this transaction. */
+typedef struct RecentKey
+{
+	pg_uuid_t	key;
+	Oid			store;
+} RecentKey;
+
+typedef struct Recent
+{
+	RecentKey	key;			/* hash key */
+	TimestampTz at;
+} Recent;
+
+typedef struct LastPull
+{
+	Oid			table;			/* hash key */
+	TimestampTz at;
+} LastPull;
+
+static List *questions = NIL;	/* of Question */
+static HTAB *recent = NULL;		/* in TopTransactionContext */
+static HTAB *last_pulls = NULL;
+
+/* ------------------------------------------------- once in a statement */
+
+static void
+forget_statement(void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, questions)
+	{
+		Question   *question = lfirst(lc);
+
+		if (question->statement == arg)
+		{
+			questions = foreach_delete_current(questions, lc);
+			pfree(question->text);
+			pfree(question);
+		}
+	}
+}
+
+/* Has it been asked?  If not, it is now. */
+static bool
+asked_before(MemoryContext statement, Oid table, const char *text)
+{
+	MemoryContextCallback *callback;
+	MemoryContext before;
+	Question   *question;
+	ListCell   *lc;
+
+	if (IsolationUsesXactSnapshot())
+		statement = TopTransactionContext;
+	foreach(lc, questions)
+	{
+		question = lfirst(lc);
+		if (question->statement == statement && question->table == table &&
+			strcmp(question->text, text) == 0)
+			return true;
+	}
+
+	callback = MemoryContextAlloc(statement, sizeof(MemoryContextCallback));
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	question = palloc_object(Question);
+	question->statement = statement;
+	question->table = table;
+	question->text = pstrdup(text);
+	questions = lappend(questions, question);
+	MemoryContextSwitchTo(before);
+	callback->func = forget_statement;
+	callback->arg = statement;
+	MemoryContextRegisterResetCallback(statement, callback);
+	return false;
+}
+
+/* ------------------------------------------------------ what is fresh */
+
+static void
+note_recent(CrmTable *table, const CrmObject *objects, int n, TimestampTz now)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(RecentKey),.entrysize = sizeof(Recent),.hcxt = TopTransactionContext
+	};
+
+	if (recent == NULL)
+		recent = hash_create("crm_sync recent objects", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < n && hash_get_num_entries(recent) < RECENT_OBJECTS; i++)
+	{
+		RecentKey	key;
+		Recent	   *entry;
+
+		memset(&key, 0, sizeof(key));
+		key.key = objects[i].key;
+		key.store = table->store;
+		entry = hash_search(recent, &key, HASH_ENTER, NULL);
+		entry->at = now;
+	}
+}
+
+bool
+crm_pull_is_recent(Oid store, const pg_uuid_t *key)
+{
+	RecentKey	wanted;
+	Recent	   *entry;
+
+	if (recent == NULL)
+		return false;
+	memset(&wanted, 0, sizeof(wanted));
+	wanted.key = *key;
+	wanted.store = store;
+	entry = hash_search(recent, &wanted, HASH_FIND, NULL);
+	return entry && !TimestampDifferenceExceeds(entry->at, GetCurrentTimestamp(), 1000);
+}
+
+static void
+note_last_pull(Oid table)
+{
+	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(LastPull)};
+	LastPull   *entry;
+
+	if (last_pulls == NULL)
+		last_pulls = hash_create("crm_sync last pulls", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	entry = hash_search(last_pulls, &table, HASH_ENTER, NULL);
+	entry->at = GetCurrentTimestamp();
+}
+
+TimestampTz
+crm_pull_last(Oid foreign_table)
+{
+	LastPull   *entry = last_pulls ? hash_search(last_pulls, &foreign_table, HASH_FIND, NULL) : NULL;
+
+	return entry ? entry->at : 0;
+}
+
+void
+crm_pull_at_end(void)
+{
+	recent = NULL;				/* its memory goes with the transaction */
+}
+
+/* -------------------------------------------------- writing an answer */
+
+/* Puts the store's values in place of those that are not CDMS's to change. */
+static void
+keep_own_values(CrmTable *table, CrmObject *object, const CrmStoreRow *row,
+				const CrmProtected *protected)
+{
+	ListCell   *lc;
+
+	if (protected == NULL)
+		return;
+	foreach(lc, protected->columns)
+	{
+		CrmColumn  *column = crm_table_column_by_name(table, lfirst(lc));
+
+		if (column && column->field >= 0)
+		{
+			object->values[column->field] = row->values[column->field];
+			object->nulls[column->field] = row->nulls[column->field];
+		}
+	}
+}
+
+static bool
+differs(CrmEntity *entity, const CrmObject *object, const CrmStoreRow *row)
+{
+	for (int i = 0; i < entity->nfields; i++)
+		if (!crm_value_equal(entity->fields[i].pgtype, object->values[i], object->nulls[i],
+							 row->values[i], row->nulls[i]))
+			return true;
+	return false;
+}
+
+static void
+throw_read_only(CrmTable *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+			 errmsg("CDMS changed objects of %s, and they can't be stored in a read-only transaction",
+					table->name),
+			 errhint("Read %s outside a read-only transaction first, or read its store %s.",
+					 table->name, table->store_name)));
+}
+
+static bool
+apply_object(CrmStore *store, CrmObject *object, HTAB *rows, HTAB *protected)
+{
+	CrmTable   *table = store->table;
+	CrmStoreRow *row = hash_search(rows, &object->key, HASH_FIND, NULL);
+	CrmProtected *own = hash_search(protected, &object->key, HASH_FIND, NULL);
+
+	if (own && own->deleted)
+		return false;
+	if (row)
+	{
+		keep_own_values(table, object, row, own);
+		if (!differs(&table->entity, object, row))
+			return false;
+	}
+	if (XactReadOnly)
+		throw_read_only(table);
+	if (row == NULL && crm_store_insert(store, object))
+		return true;
+
+	/* Somebody may have stored it since the rows were read. */
+	return crm_store_update(store, object);
+}
+
+int
+crm_pull_apply(CrmStore *store, CrmObject *objects, int n)
+{
+	CrmTable   *table = store->table;
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, n + 1);
+	HTAB	   *rows;
+	HTAB	   *protected;
+	int			written = 0;
+
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+		keys[i] = objects[i].key;
+	rows = crm_store_rows(store, keys, n);
+	protected = crm_ledger_protected(table->store, keys, n);
+	for (int i = 0; i < n; i++)
+		written += apply_object(store, &objects[i], rows, protected);
+	return written;
+}
+
+static void
+note_seen(Pull *pull, CrmPage *page)
+{
+	for (int i = 0; i < page->nobjects; i++)
+		hash_search(pull->seen, &page->objects[i].key, HASH_ENTER, NULL);
+}
+
+/* Follows a query page by page into the store. */
+static void
+pull_query(Pull *pull, CrmQuery *query)
+{
+	CrmCursor  *cursor = pull->conn->protocol->open(pull->conn, query);
+
+	for (;;)
+	{
+		MemoryContext before = MemoryContextSwitchTo(pull->page);
+		CrmPage    *page = pull->conn->protocol->fetch(cursor);
+
+		if (page == NULL)
+		{
+			MemoryContextSwitchTo(before);
+			break;
+		}
+		note_seen(pull, page);
+		note_recent(pull->table, page->objects, page->nobjects, GetCurrentTimestamp());
+		pull->written += crm_pull_apply(pull->store, page->objects, page->nobjects);
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(pull->page);
+	}
+}
+
+/* ------------------------------------------------------------- by key */
+
+static void
+pull_keys(Pull *pull, const pg_uuid_t *keys, int n)
+{
+	int			fit;
+
+	for (int i = 0; i < n; i += fit)
+	{
+		CrmQuery	query = {.entity = &pull->table->entity};
+
+		fit = pull->conn->protocol->keys_per_query(pull->conn, query.entity, n - i);
+		query.filter = crm_condition_keys(query.entity, keys + i, fit);
+		pull_query(pull, &query);
+	}
+}
+
+void
+crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
+				 CrmObjectVisitor visit, void *arg)
+{
+	int			fit;
+
+	for (int i = 0; i < n; i += fit)
+	{
+		CrmQuery	query = {.entity = &table->entity};
+		CrmCursor  *cursor;
+		CrmPage    *page;
+
+		fit = conn->protocol->keys_per_query(conn, query.entity, n - i);
+		query.filter = crm_condition_keys(query.entity, keys + i, fit);
+		cursor = conn->protocol->open(conn, &query);
+		while ((page = conn->protocol->fetch(cursor)) != NULL)
+			for (int j = 0; j < page->nobjects; j++)
+				visit(&page->objects[j], arg);
+	}
+}
+
+/* -------------------------------------------- what the answer lacked */
+
+static void
+treat_missing(Pull *pull, const pg_uuid_t *key, int *created)
+{
+	CrmTable   *table = pull->table;
+
+	switch (table->on_missing)
+	{
+		case CRM_MISSING_IGNORE:
+			break;
+		case CRM_MISSING_DELETE:
+			pull->written += crm_store_delete(pull->store, key);
+			break;
+		case CRM_MISSING_CREATE:
+			if ((*created)++ < CREATES_PER_READ && table->updatable)
+				crm_ledger_record_missing(table->store, key, table->owner);
+			break;
+	}
+}
+
+/* Rows of these keys that CDMS does not have and that are not waiting to be pushed. */
+static void
+treat_all_missing(Pull *pull, const pg_uuid_t *keys, int n)
+{
+	HTAB	   *rows = crm_store_rows(pull->store, keys, n);
+	HTAB	   *protected = crm_ledger_protected(pull->table->store, keys, n);
+	int			created = 0;
+
+	if (XactReadOnly)
+		return;					/* nothing is sent or stored */
+	for (int i = 0; i < n; i++)
+		if (!hash_search(pull->seen, &keys[i], HASH_FIND, NULL) &&
+			hash_search(rows, &keys[i], HASH_FIND, NULL) &&
+			!hash_search(protected, &keys[i], HASH_FIND, NULL))
+			treat_missing(pull, &keys[i], &created);
+}
+
+typedef struct KeyList
+{
+	HTAB	   *seen;
+	pg_uuid_t  *keys;
+	int			n;
+	int			room;
+} KeyList;
+
+static void
+keep_unseen(TupleTableSlot *slot, void *arg)
+{
+	KeyList    *list = arg;
+	bool		isnull;
+	pg_uuid_t  *key = DatumGetUUIDP(slot_getattr(slot, 1, &isnull));
+
+	if (hash_search(list->seen, key, HASH_FIND, NULL))
+		return;
+	if (list->n == list->room)
+		list->keys = repalloc_huge(list->keys, (list->room *= 2) * sizeof(pg_uuid_t));
+	list->keys[list->n++] = *key;
+}
+
+/*
+ * Rows that match here and were not in the answer: changed in CDMS so that they
+ * match no more, deleted there, hidden, or never pushed.
+ */
+static void
+pull_unseen(Pull *pull, List *quals)
+{
+	CrmTable   *table = pull->table;
+	KeyList		list = {pull->seen, palloc_array(pg_uuid_t, 64), 0, 64};
+	CrmStatement *statement =
+	crm_statement_prepare(psprintf("SELECT %s FROM %s", quote_identifier(table->key->name),
+								   table->store_name),
+						  0, NULL, table->owner, quals);
+
+	crm_statement_run(statement, NULL, NULL, keep_unseen, &list);
+	pull_keys(pull, list.keys, list.n);
+	treat_all_missing(pull, list.keys, list.n);
+}
+
+/* ------------------------------------------------------- the question */
+
+CrmCondition *
+crm_pull_filter(CrmConnection *conn, CrmQuery *query, List *filters)
+{
+	/* What a URL can't carry is left out from the end: the answer grows. */
+	for (List *rest = crm_pushdown ? list_copy(filters) : NIL; rest != NIL;
+		 rest = list_delete_last(rest))
+	{
+		query->filter = list_length(rest) == 1 ? linitial(rest) :
+			crm_condition_group(CRM_AND, rest);
+		if (conn->protocol->fits(conn, query))
+			return unconstify(CrmCondition *, query->filter);
+	}
+	query->filter = NULL;
+	return NULL;
+}
+
+char *
+crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
+{
+	CrmQuery	query = {.entity = &table->entity};
+
+	if (ask->by_key && ask->nkeys == 0)
+		return "";
+	if (ask->by_key)
+		query.filter = crm_condition_keys(query.entity, ask->keys,
+										  conn->protocol->keys_per_query(conn, query.entity, ask->nkeys));
+	else
+		crm_pull_filter(conn, &query, ask->filters);
+	return conn->protocol->describe(conn, &query);
+}
+
+static char *
+question_text(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (!ask->by_key)
+	{
+		appendStringInfoString(&text, crm_pull_describe(conn, table, ask));
+		appendStringInfo(&text, " %s", nodeToString(ask->quals));
+	}
+	for (int i = 0; i < ask->nkeys; i++)
+		appendStringInfo(&text, " %s",
+						 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&ask->keys[i]))));
+	return text.data;
+}
+
+static void
+pull_ask(Pull *pull, const CrmAsk *ask)
+{
+	if (ask->by_key)
+	{
+		pull_keys(pull, ask->keys, ask->nkeys);
+		treat_all_missing(pull, ask->keys, ask->nkeys);
+	}
+	else
+	{
+		CrmQuery	query = {.entity = &pull->table->entity};
+
+		crm_pull_filter(pull->conn, &query, ask->filters);
+		pull_query(pull, &query);
+		pull_unseen(pull, ask->quals);
+	}
+}
+
+static Pull *
+begin_pull(CrmTable *table)
+{
+	Pull	   *pull = palloc0_object(Pull);
+
+	pull->table = table;
+	pull->store = crm_store_open(table);
+	pull->conn = crm_connection_get(table->serverid, table->owner);
+	pull->seen = crm_key_hash("crm_sync seen objects", sizeof(pg_uuid_t));
+	pull->page = AllocSetContextCreate(CurrentMemoryContext, "crm_sync page",
+									   ALLOCSET_DEFAULT_SIZES);
+	return pull;
+}
+
+static void
+finish_pull(Pull *pull)
+{
+	if (!XactReadOnly && pull->table->updatable)
+		crm_push_pending_inserts(pull->table, CREATES_PER_READ);
+	note_last_pull(pull->table->relid);
+}
+
+CrmAsked
+crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
+{
+	CrmAsked	asked = {0};
+	MemoryContext own;
+	MemoryContext before;
+	CrmConnection *conn;
+	Pull	   *pull;
+
+	crm_table_require_store(table);
+	if (crm_mode == CRM_MODE_LOCAL || (ask->by_key && ask->nkeys == 0))
+		return asked;
+
+	own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(own);
+	conn = crm_connection_get(table->serverid, table->owner);
+	if (asked_before(statement, table->relid, question_text(conn, table, ask)))
+		asked.repeated = true;
+	else
+	{
+		CrmHttpCounters *counters = crm_http_counters(conn->http);
+
+		asked.requests = -counters->get;
+		asked.objects = -conn->objects;
+		pull = begin_pull(table);
+		pull_ask(pull, ask);
+		finish_pull(pull);
+		asked.requests += counters->get;
+		asked.objects += conn->objects;
+		asked.written = pull->written;
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(own);
+	return asked;
+}
+
+int64
+crm_pull_whole(CrmTable *table)
+{
+	CrmAsk		ask = {0};
+	Pull	   *pull = begin_pull(table);
+
+	pull_ask(pull, &ask);
+	finish_pull(pull);
+	return pull->written;
+}

@@ -1,0 +1,79 @@
+/*
+ * sync/pull.h
+ *	  The read rule: ask CDMS, write what changed there to the store, then let
+ *	  the statement read the store.
+ */
+#ifndef CRM_PULL_H
+#define CRM_PULL_H
+
+#include "postgres.h"
+#include "nodes/pg_list.h"
+#include "utils/memutils.h"
+
+#include "cdms/cdms.h"
+#include "sync/table.h"
+
+/* What a statement wants to know of a table. */
+typedef struct CrmAsk
+{
+	bool		by_key;			/* only the objects of these keys */
+	int			nkeys;
+	pg_uuid_t  *keys;
+	List	   *filters;		/* else: CrmCondition *, ANDed; they may let pass
+								 * too much, never too little */
+	List	   *quals;			/* conditions that rows of the store must meet to
+								 * matter: Exprs over the store, no Params */
+} CrmAsk;
+
+/* What asking took, for EXPLAIN. */
+typedef struct CrmAsked
+{
+	int64		requests;
+	int64		objects;		/* received */
+	int64		written;		/* to the store */
+	bool		repeated;		/* this statement had asked it before */
+} CrmAsked;
+
+/*
+ * Brings the store up to date with what is asked.  statement: the context of
+ * the statement on whose behalf; the same question is asked once in it (in
+ * REPEATABLE READ and SERIALIZABLE: once in the transaction).  Nothing is asked
+ * in crm_sync.mode local.
+ *
+ * What it wrote is visible to snapshots taken afterwards.
+ */
+extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement);
+
+/* The same for the whole entity, unconditionally: crm_sync.pull(). */
+extern int64 crm_pull_whole(CrmTable *table);
+
+/* What would be sent first, for EXPLAIN: "GET AccountSet?$filter=..." */
+extern char *crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask);
+
+/* A filter for a query on this table: as much of the conditions as a URL carries. */
+extern CrmCondition *crm_pull_filter(CrmConnection *conn, CrmQuery *query, List *filters);
+
+/*
+ * The objects of n keys, asked in as few requests as they fit; visit gets each
+ * that CDMS has.
+ */
+typedef void (*CrmObjectVisitor) (CrmObject *object, void *arg);
+extern void crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
+							 CrmObjectVisitor visit, void *arg);
+
+/* Was this object got from CDMS within the last second? */
+extern bool crm_pull_is_recent(Oid store, const pg_uuid_t *key);
+
+/* Writes what CDMS answered to the store where it differs; true when it did. */
+struct CrmStore;
+extern int	crm_pull_apply(struct CrmStore *store, CrmObject *objects, int n);
+
+/* last_pull of crm_sync.status: when this session last asked; 0: never. */
+extern TimestampTz crm_pull_last(Oid foreign_table);
+
+extern void crm_pull_at_end(void);
+
+/* Setting crm_sync.pushdown: are conditions sent to CDMS at all? */
+extern bool crm_pushdown;
+
+#endif							/* CRM_PULL_H */

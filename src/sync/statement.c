@@ -1,0 +1,207 @@
+/*
+ * sync/statement.c
+ *	  Planning and running statements on stores.
+ *
+ * SPI would do, but for two things: it checks rights against the current user,
+ * so that one would have to become the owner and with him run the triggers and
+ * operators of others; and it copies the rows it returns.  So the statement is
+ * analysed here, the role is written into its range table, and the executor is
+ * driven directly.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "sync/statement.h"
+
+struct CrmScan
+{
+	CrmStatement *statement;
+	Snapshot	snapshot;
+	QueryDesc  *desc;			/* NULL: not started */
+	MemoryContext memory;		/* of desc */
+};
+
+/* A destination that hands each row to a visitor. */
+typedef struct VisitReceiver
+{
+	DestReceiver pub;
+	CrmRowVisitor visit;
+	void	   *arg;
+} VisitReceiver;
+
+CrmStatement *
+crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, List *quals)
+{
+	CrmStatement *statement = palloc0_object(CrmStatement);
+	Query	   *query;
+
+	statement->sql = pstrdup(sql);
+	statement->nparams = nparams;
+	statement->types = palloc_array(Oid, nparams + 1);
+	memcpy(statement->types, types, nparams * sizeof(Oid));
+
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(statement->sql)),
+									  statement->sql, statement->types, nparams, NULL);
+	crm_query_check_as(query, role);
+	if (quals != NIL)
+		query->jointree->quals =
+			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
+
+	/* Row security may rewrite the query, a rule could make several of it. */
+	query = linitial_node(Query, pg_rewrite_query(query));
+	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
+	return statement;
+}
+
+static ParamListInfo
+make_params(CrmStatement *statement, Datum *values, bool *nulls)
+{
+	ParamListInfo params;
+
+	if (statement->nparams == 0)
+		return NULL;
+	params = makeParamList(statement->nparams);
+	for (int i = 0; i < statement->nparams; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = nulls ? nulls[i] : false;
+		params->params[i].ptype = statement->types[i];
+		params->params[i].pflags = 0;
+	}
+	return params;
+}
+
+/* The caller's values need not outlive the call. */
+static void
+copy_params(ParamListInfo params)
+{
+	for (int i = 0; params && i < params->numParams; i++)
+	{
+		ParamExternData *param = &params->params[i];
+		int16		length;
+		bool		byval;
+
+		get_typlenbyval(param->ptype, &length, &byval);
+		if (!param->isnull)
+			param->value = datumCopy(param->value, byval, length);
+	}
+}
+
+static bool
+visit_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	VisitReceiver *receiver = (VisitReceiver *) self;
+
+	if (receiver->visit)
+		receiver->visit(slot, receiver->arg);
+	return true;
+}
+
+static void
+visit_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+visit_nothing(DestReceiver *self)
+{
+}
+
+uint64
+crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
+				  CrmRowVisitor visit, void *arg)
+{
+	VisitReceiver receiver = {
+		{visit_row, visit_startup, visit_nothing, visit_nothing, DestNone}, visit, arg
+	};
+	QueryDesc  *desc;
+	uint64		processed;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	desc = CreateQueryDesc(statement->plan, statement->sql, GetActiveSnapshot(),
+						   InvalidSnapshot, &receiver.pub,
+						   make_params(statement, values, nulls), NULL, 0);
+	ExecutorStart(desc, 0);
+	crm_executor_run(desc);
+	processed = desc->estate->es_processed;
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	PopActiveSnapshot();
+	if (statement->plan->commandType != CMD_SELECT)
+		CommandCounterIncrement();
+	return processed;
+}
+
+CrmScan *
+crm_scan_open(CrmStatement *statement, Snapshot snapshot)
+{
+	CrmScan    *scan = palloc0_object(CrmScan);
+
+	scan->statement = statement;
+	scan->snapshot = snapshot;
+	scan->memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync store scan",
+										 ALLOCSET_DEFAULT_SIZES);
+	return scan;
+}
+
+static void
+stop(CrmScan *scan)
+{
+	if (scan->desc)
+	{
+		ExecutorFinish(scan->desc);
+		ExecutorEnd(scan->desc);
+		FreeQueryDesc(scan->desc);
+		scan->desc = NULL;
+	}
+	MemoryContextReset(scan->memory);
+}
+
+void
+crm_scan_rescan(CrmScan *scan, Datum *values, bool *nulls)
+{
+	MemoryContext before;
+	ParamListInfo params;
+
+	stop(scan);
+	before = MemoryContextSwitchTo(scan->memory);
+	params = make_params(scan->statement, values, nulls);
+	copy_params(params);
+	scan->desc = CreateQueryDesc(scan->statement->plan, scan->statement->sql, scan->snapshot,
+								 InvalidSnapshot, None_Receiver, params, NULL, 0);
+	ExecutorStart(scan->desc, EXEC_FLAG_SKIP_TRIGGERS);
+	MemoryContextSwitchTo(before);
+}
+
+TupleTableSlot *
+crm_scan_next(CrmScan *scan)
+{
+	EState	   *estate = scan->desc->estate;
+	MemoryContext before = MemoryContextSwitchTo(estate->es_query_cxt);
+	TupleTableSlot *slot;
+
+	ResetPerTupleExprContext(estate);
+	slot = ExecProcNode(scan->desc->planstate);
+	MemoryContextSwitchTo(before);
+	return TupIsNull(slot) ? NULL : slot;
+}
+
+void
+crm_scan_close(CrmScan *scan)
+{
+	stop(scan);
+	MemoryContextDelete(scan->memory);
+	pfree(scan);
+}

@@ -1,0 +1,56 @@
+/*
+ * sync/statement.h
+ *	  SQL that crm_sync runs on stores: checked against the rights of the foreign
+ *	  table's owner, while triggers, defaults and operators run as the current
+ *	  user, as they do for a view.
+ */
+#ifndef CRM_STATEMENT_H
+#define CRM_STATEMENT_H
+
+#include "postgres.h"
+#include "executor/executor.h"
+#include "nodes/plannodes.h"
+#include "utils/snapshot.h"
+
+typedef struct CrmStatement
+{
+	char	   *sql;
+	PlannedStmt *plan;
+	int			nparams;
+	Oid		   *types;
+} CrmStatement;
+
+/*
+ * Plans one statement with $1 ... of these types.  Names and operators in sql
+ * must be schema-qualified.  quals (may be NIL) are further conditions, ANDed:
+ * their Vars have varno 1 and the store's attribute numbers.  Row security of
+ * the relations applies as for role.  The result lives in the current context
+ * and may be run as often as one likes in this transaction.
+ */
+extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const Oid *types,
+										   Oid role, List *quals);
+
+typedef void (*CrmRowVisitor) (TupleTableSlot *row, void *arg);
+
+/*
+ * Runs it to its end under a fresh snapshot, its triggers included, and makes
+ * what it did visible.  visit (may be NULL) gets each row returned.  Result:
+ * rows processed.
+ */
+extern uint64 crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
+								CrmRowVisitor visit, void *arg);
+
+/*
+ * A SELECT under way, row by row.  The parameters are those of the last rescan,
+ * which must come before the first row.
+ */
+typedef struct CrmScan CrmScan;
+
+extern CrmScan *crm_scan_open(CrmStatement *statement, Snapshot snapshot);
+extern void crm_scan_rescan(CrmScan *scan, Datum *values, bool *nulls);
+
+/* NULL at the end; the slot is valid until the next call. */
+extern TupleTableSlot *crm_scan_next(CrmScan *scan);
+extern void crm_scan_close(CrmScan *scan);
+
+#endif							/* CRM_STATEMENT_H */

@@ -1,0 +1,327 @@
+/*
+ * sync/store.c
+ *	  Reading and writing stores: the statements, and the mark that tells the
+ *	  trigger which rows came from CDMS.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+#include "sync/store.h"
+
+/*
+ * The row that is being written on CDMS's behalf.  Only the trigger fired by
+ * that very statement may take the row for CDMS's: what a user's trigger writes
+ * in consequence, one level deeper, is the CRM's own.
+ */
+static struct
+{
+	Oid			store;
+	int			trigger_depth;
+	const char *actor;
+}			pulling;
+
+CrmStore *
+crm_store_open(CrmTable *table)
+{
+	CrmStore   *store = palloc0_object(CrmStore);
+
+	crm_table_require_store(table);
+	store->table = table;
+	store->memory = CurrentMemoryContext;
+	return store;
+}
+
+char *
+crm_store_column_sql(CrmTable *table, const CrmColumn *column)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	if (type == column->type)
+		return pstrdup(quote_identifier(column->name));
+	return psprintf("%s::%s", quote_identifier(column->name),
+					format_type_with_typemod(column->type, column->typmod));
+}
+
+Node *
+crm_store_column_expr(CrmTable *table, const CrmColumn *column)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Node	   *var;
+
+	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	var = (Node *) makeVar(1, column->store_attnum, type, typmod, collation, 0);
+	if (type == column->type)
+		return var;
+	return coerce_to_target_type(NULL, var, type, column->type, column->typmod,
+								 COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+}
+
+static const CrmColumn *
+field_column(CrmTable *table, int field)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].field == field)
+			return &table->columns[i];
+	elog(ERROR, "field %d has no column", field);
+}
+
+static CrmStatement *
+prepare(CrmStore *store, const char *sql, int nparams, const Oid *types)
+{
+	MemoryContext before = MemoryContextSwitchTo(store->memory);
+	CrmStatement *statement = crm_statement_prepare(sql, nparams, types,
+													store->table->owner, NIL);
+
+	MemoryContextSwitchTo(before);
+	return statement;
+}
+
+static Oid *
+field_types(CrmTable *table)
+{
+	Oid		   *types = palloc_array(Oid, table->entity.nfields);
+
+	for (int i = 0; i < table->entity.nfields; i++)
+		types[i] = table->entity.fields[i].pgtype;
+	return types;
+}
+
+/* SELECT of all mapped columns, in the order of the fields, by an array of keys. */
+static CrmStatement *
+prepare_read(CrmStore *store)
+{
+	static const Oid types[] = {UUIDARRAYOID};
+	CrmTable   *table = store->table;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < table->entity.nfields; i++)
+		appendStringInfo(&sql, "%s%s", i ? ", " : "",
+						 crm_store_column_sql(table, field_column(table, i)));
+	appendStringInfo(&sql, " FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
+					 table->store_name, quote_identifier(table->key->name));
+	return prepare(store, sql.data, 1, types);
+}
+
+static CrmStatement *
+prepare_insert(CrmStore *store)
+{
+	CrmTable   *table = store->table;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s (", table->store_name);
+	for (int i = 0; i < table->entity.nfields; i++)
+		appendStringInfo(&sql, "%s%s", i ? ", " : "",
+						 quote_identifier(field_column(table, i)->name));
+	appendStringInfoString(&sql, ") VALUES (");
+	for (int i = 0; i < table->entity.nfields; i++)
+		appendStringInfo(&sql, "%s$%d", i ? ", " : "", i + 1);
+	appendStringInfo(&sql, ") ON CONFLICT (%s) DO NOTHING", quote_identifier(table->key->name));
+	return prepare(store, sql.data, table->entity.nfields, field_types(table));
+}
+
+static CrmStatement *
+prepare_update(CrmStore *store)
+{
+	CrmTable   *table = store->table;
+	const char *separator = "";
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s SET ", table->store_name);
+	for (int i = 0; i < table->entity.nfields; i++)
+	{
+		if (i == table->entity.key)
+			continue;
+		appendStringInfo(&sql, "%s%s = $%d", separator,
+						 quote_identifier(field_column(table, i)->name), i + 1);
+		separator = ", ";
+	}
+	appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.=) $%d",
+					 quote_identifier(table->key->name), table->entity.key + 1);
+	return prepare(store, sql.data, table->entity.nfields, field_types(table));
+}
+
+static CrmStatement *
+prepare_delete(CrmStore *store)
+{
+	static const Oid types[] = {UUIDOID};
+	CrmTable   *table = store->table;
+
+	return prepare(store,
+				   psprintf("DELETE FROM %s WHERE %s OPERATOR(pg_catalog.=) $1",
+							table->store_name, quote_identifier(table->key->name)),
+				   1, types);
+}
+
+HTAB *
+crm_key_hash(const char *name, Size entry_size)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(pg_uuid_t),.entrysize = entry_size,.hcxt = CurrentMemoryContext
+	};
+
+	return hash_create(name, 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+typedef struct RowsVisit
+{
+	CrmTable   *table;
+	HTAB	   *rows;
+	MemoryContext memory;
+} RowsVisit;
+
+static void
+keep_row(TupleTableSlot *slot, void *arg)
+{
+	RowsVisit  *visit = arg;
+	CrmEntity  *entity = &visit->table->entity;
+	MemoryContext before = MemoryContextSwitchTo(visit->memory);
+	CrmStoreRow *row;
+	bool		found;
+
+	slot_getallattrs(slot);
+	row = hash_search(visit->rows, DatumGetUUIDP(slot->tts_values[entity->key]),
+					  HASH_ENTER, &found);
+	row->values = palloc_array(Datum, entity->nfields);
+	row->nulls = palloc_array(bool, entity->nfields);
+	for (int i = 0; i < entity->nfields; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, i);
+
+		row->nulls[i] = slot->tts_isnull[i];
+		row->values[i] = slot->tts_isnull[i] ? (Datum) 0 :
+			datumCopy(slot->tts_values[i], att->attbyval, att->attlen);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+static Datum
+key_array(const pg_uuid_t *keys, int n)
+{
+	Datum	   *elements = palloc_array(Datum, n + 1);
+
+	for (int i = 0; i < n; i++)
+		elements[i] = UUIDPGetDatum(&keys[i]);
+	return PointerGetDatum(construct_array(elements, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+HTAB *
+crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n)
+{
+	RowsVisit	visit = {
+		store->table, crm_key_hash("crm_sync store rows", sizeof(CrmStoreRow)), CurrentMemoryContext
+	};
+	Datum		array = key_array(keys, n);
+
+	if (store->read == NULL)
+		store->read = prepare_read(store);
+	if (n > 0)
+		crm_statement_run(store->read, &array, NULL, keep_row, &visit);
+	return visit.rows;
+}
+
+/* Runs a statement whose rows' changes are CDMS's. */
+static bool
+run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
+		   const char *actor)
+{
+	volatile typeof(pulling) before = pulling;
+	volatile uint64 processed = 0;
+
+	pulling.store = store->table->store;
+	pulling.trigger_depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)) + 1;
+	pulling.actor = actor;
+	PG_TRY();
+	{
+		processed = crm_statement_run(statement, values, nulls, NULL, NULL);
+	}
+	PG_FINALLY();
+	{
+		pulling = before;
+	}
+	PG_END_TRY();
+	return processed > 0;
+}
+
+static const char *
+actor_of(CrmTable *table, const CrmObject *object)
+{
+	int			field = table->actor_field;
+
+	if (field < 0 || object->nulls[field] || table->entity.fields[field].basetype != TEXTOID)
+		return NULL;
+	return TextDatumGetCString(object->values[field]);
+}
+
+bool
+crm_store_insert(CrmStore *store, const CrmObject *object)
+{
+	if (store->insert == NULL)
+		store->insert = prepare_insert(store);
+	return run_pulled(store, store->insert, object->values, object->nulls,
+					  actor_of(store->table, object));
+}
+
+bool
+crm_store_update(CrmStore *store, const CrmObject *object)
+{
+	if (store->table->entity.nfields == 1)
+		return true;			/* nothing but a key */
+	if (store->update == NULL)
+		store->update = prepare_update(store);
+	return run_pulled(store, store->update, object->values, object->nulls,
+					  actor_of(store->table, object));
+}
+
+bool
+crm_store_delete(CrmStore *store, const pg_uuid_t *key)
+{
+	Datum		value = UUIDPGetDatum(key);
+
+	if (store->delete == NULL)
+		store->delete = prepare_delete(store);
+	return run_pulled(store, store->delete, &value, NULL, NULL);
+}
+
+bool
+crm_store_is_pulling(Oid store, const char **actor)
+{
+	if (pulling.store != store ||
+		pulling.trigger_depth != DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)))
+		return false;
+	*actor = pulling.actor;
+	return true;
+}
+
+bool
+crm_value_equal(Oid type, Datum a, bool a_null, Datum b, bool b_null)
+{
+	TypeCacheEntry *entry;
+
+	if (a_null || b_null)
+		return a_null == b_null;
+	entry = lookup_type_cache(type, 0);
+	if (datum_image_eq(a, b, entry->typbyval, entry->typlen))
+		return true;
+	return getBaseType(type) == NUMERICOID &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
+}

@@ -1,0 +1,70 @@
+/*
+ * sync/store.h
+ *	  The store: the CRM's own copy of an entity.
+ */
+#ifndef CRM_STORE_H
+#define CRM_STORE_H
+
+#include "postgres.h"
+#include "utils/hsearch.h"
+#include "utils/uuid.h"
+
+#include "cdms/cdms.h"
+#include "sync/statement.h"
+#include "sync/table.h"
+
+/* A set of keys, with room for a row each. */
+typedef struct CrmStoreRow
+{
+	pg_uuid_t	key;			/* hash key */
+	Datum	   *values;			/* by index of entity.fields */
+	bool	   *nulls;
+} CrmStoreRow;
+
+/*
+ * Statements on one store, planned when first needed.  Lives in the context it
+ * was made in, until the end of the statement or transaction at most.
+ */
+typedef struct CrmStore
+{
+	CrmTable   *table;
+	MemoryContext memory;
+	CrmStatement *read;
+	CrmStatement *insert;
+	CrmStatement *update;
+	CrmStatement *delete;
+} CrmStore;
+
+extern CrmStore *crm_store_open(CrmTable *table);
+
+/* The mapped columns of those of n keys that the store has: a hash of CrmStoreRow. */
+extern HTAB *crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n);
+
+/* An empty hash of CrmStoreRow or of anything else that begins with a key. */
+extern HTAB *crm_key_hash(const char *name, Size entry_size);
+
+/*
+ * Writes what came from CDMS: history says so, nothing of it is pushed.
+ * crm_store_insert: false when there is a row of this key already.
+ */
+extern bool crm_store_insert(CrmStore *store, const CrmObject *object);
+extern bool crm_store_update(CrmStore *store, const CrmObject *object);
+extern bool crm_store_delete(CrmStore *store, const pg_uuid_t *key);
+
+/*
+ * For the trigger: is the row of this store that is being written one that came
+ * from CDMS?  *actor: who changed it there.
+ */
+extern bool crm_store_is_pulling(Oid store, const char **actor);
+
+/* Are two values of a column the same, to the letter (numerics: by value)? */
+extern bool crm_value_equal(Oid type, Datum a, bool a_null, Datum b, bool b_null);
+
+
+/* The store's column as the foreign table's type: "name" or "name"::type. */
+extern char *crm_store_column_sql(CrmTable *table, const CrmColumn *column);
+
+/* The same as an expression over the store as relation 1. */
+extern Node *crm_store_column_expr(CrmTable *table, const CrmColumn *column);
+
+#endif							/* CRM_STORE_H */

@@ -1,0 +1,480 @@
+/*
+ * sync/table.c
+ *	  Foreign tables' descriptions, read from the catalogs and kept for the
+ *	  session until something they depend on is altered.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_foreign_table.h"
+#include "commands/defrem.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "sync/options.h"
+#include "sync/table.h"
+
+/*
+ * Properties that a client can't assign.  CDMS sets the first group itself
+ * (cdms-protocol 5, "ModifiedOn/CreatedOn writable?"); the second needs messages
+ * that OData 2011 does not have (SetStateRequest, AssignRequest).
+ */
+static const struct
+{
+	const char *property;
+	CrmWritable writable;
+}			unwritable_properties[] = {
+	{"CreatedOn", CRM_SET_BY_CDMS},
+	{"CreatedBy", CRM_SET_BY_CDMS},
+	{"CreatedOnBehalfBy", CRM_SET_BY_CDMS},
+	{"ModifiedOn", CRM_SET_BY_CDMS},
+	{"ModifiedBy", CRM_SET_BY_CDMS},
+	{"ModifiedOnBehalfBy", CRM_SET_BY_CDMS},
+	{"VersionNumber", CRM_SET_BY_CDMS},
+	{"OwningBusinessUnit", CRM_SET_BY_CDMS},
+	{"OwningTeam", CRM_SET_BY_CDMS},
+	{"OwningUser", CRM_SET_BY_CDMS},
+	{"OrganizationId", CRM_SET_BY_CDMS},
+	{"StateCode", CRM_NOT_OVER_ODATA},
+	{"statecode", CRM_NOT_OVER_ODATA},
+	{"OwnerId", CRM_NOT_OVER_ODATA},
+};
+
+typedef struct TableEntry
+{
+	Oid			relid;			/* hash key */
+	CrmTable   *table;
+} TableEntry;
+
+static HTAB *tables = NULL;
+static List *retired = NIL;		/* CrmTables that may still be in use */
+
+static CrmWritable
+property_writable(const CrmField *field)
+{
+	if (!field->writable)
+		return CRM_SET_BY_CDMS;
+	for (int i = 0; i < lengthof(unwritable_properties); i++)
+		if (strcmp(unwritable_properties[i].property, field->property) == 0)
+			return unwritable_properties[i].writable;
+	return CRM_WRITABLE;
+}
+
+/* "ParentCustomerId/Name" to property and member. */
+static void
+split_path(char *path, CrmField *field)
+{
+	char	   *slash = strchr(path, '/');
+
+	field->property = path;
+	if (slash)
+	{
+		*slash = '\0';
+		field->member = slash + 1;
+	}
+}
+
+/*
+ * The type of a path's property: where a member other than Id or Value is
+ * named, the option "type" can still tell that it belongs to a reference.
+ */
+static CrmType
+field_type(const char *type, const CrmField *field, const CrmColumn *column)
+{
+	CrmType		result;
+
+	if (type && crm_type_by_name(type, &result))
+		return result;
+	if (field->member == NULL)
+		return crm_type_for_column(column->type, column->name);
+	if (strcmp(field->member, "Value") == 0)
+		return getBaseType(column->type) == BOOLOID ? CRM_MANAGED_BOOLEAN :
+			getBaseType(column->type) == NUMERICOID ? CRM_MONEY : CRM_OPTION_SET_VALUE;
+	return CRM_ENTITY_REFERENCE;
+}
+
+static void
+read_field(CrmTable *table, CrmColumn *column, List *options, const char *property)
+{
+	CrmField   *field = &table->entity.fields[table->entity.nfields];
+	const char *own_member;
+
+	split_path(pstrdup(property), field);
+	field->type = field_type(crm_option(options, "type"), field, column);
+	field->target = crm_option(options, "target");
+	own_member = crm_type_member(field->type);
+	if (field->member == NULL && own_member)
+		field->member = pstrdup(own_member);
+	field->writable = field->member == NULL || strcmp(field->member, own_member) == 0;
+	field->pgtype = column->type;
+	field->pgtypmod = column->typmod;
+	crm_field_bind(field, table->memory);
+
+	column->field = table->entity.nfields++;
+	column->writable = property_writable(field);
+	if (strcmp(field->property, "ModifiedBy") == 0 && field->member &&
+		strcmp(field->member, "Name") == 0)
+		table->actor_field = column->field;
+}
+
+static void
+read_constant(CrmColumn *column, const char *constant)
+{
+	Oid			input;
+	Oid			ioparam;
+
+	getTypeInputInfo(column->type, &input, &ioparam);
+	column->constant = OidInputFunctionCall(input, unconstify(char *, constant),
+											ioparam, column->typmod);
+	column->has_constant = true;
+}
+
+/* Two columns that write the same value would contradict each other. */
+static void
+check_no_double(CrmTable *table, CrmColumn *column)
+{
+	CrmField   *field = &table->entity.fields[column->field];
+
+	for (CrmColumn *other = table->columns; other < column; other++)
+	{
+		CrmField   *that;
+
+		if (other->field < 0)
+			continue;
+		that = &table->entity.fields[other->field];
+		if (strcmp(that->property, field->property) == 0 && that->writable && field->writable)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+					 errmsg("columns \"%s\" and \"%s\" of foreign table %s have the same property \"%s\"",
+							other->name, column->name, table->name, field->property)));
+	}
+}
+
+static void
+read_column(CrmTable *table, Form_pg_attribute att)
+{
+	CrmColumn  *column = &table->columns[table->ncolumns];
+	List	   *options = GetForeignColumnOptions(table->relid, att->attnum);
+	char	   *property = crm_option(options, "property");
+	char	   *constant = crm_option(options, "constant");
+
+	column->name = pstrdup(NameStr(att->attname));
+	column->attnum = att->attnum;
+	column->type = att->atttypid;
+	column->typmod = att->atttypmod;
+	column->collation = att->attcollation;
+	column->field = -1;
+	if (property)
+	{
+		read_field(table, column, options, property);
+		check_no_double(table, column);
+	}
+	if (constant)
+		read_constant(column, constant);
+	if (crm_option_bool(options, "key", false))
+		table->key = column;
+	table->ncolumns++;
+}
+
+/*
+ * The key is the column marked so, else the one whose property is the entity's
+ * name with Id (cdms-protocol 1.1; activities are the exception).
+ */
+static void
+find_key(CrmTable *table)
+{
+	char	   *expected = psprintf("%sId", table->entity.name);
+
+	for (int i = 0; table->key == NULL && i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (column->field >= 0 && table->entity.fields[column->field].member == NULL &&
+			strcmp(table->entity.fields[column->field].property, expected) == 0)
+			table->key = column;
+	}
+	if (table->key == NULL || table->key->field < 0 || table->key->type != UUIDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("foreign table %s has no column for the key of entity \"%s\"",
+						table->name, table->entity.name),
+				 errhint("Add a column of type uuid with OPTIONS (property '%s'), "
+						 "or mark another one with OPTIONS (key 'true').", expected)));
+	table->entity.key = table->key->field;
+}
+
+static void
+find_store(CrmTable *table, const char *store)
+{
+	List	   *names;
+
+	if (store == NULL)
+		return;
+	names = stringToQualifiedNameList(store);
+	table->store = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+	if (!OidIsValid(table->store))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("the store \"%s\" of foreign table %s does not exist", store, table->name),
+				 errhint("If it was renamed, use ALTER FOREIGN TABLE %s OPTIONS (SET store '...').",
+						 table->name)));
+	table->store_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->store)),
+												   get_rel_name(table->store));
+	for (int i = 0; i < table->ncolumns; i++)
+		table->columns[i].store_attnum = get_attnum(table->store, table->columns[i].name);
+}
+
+static CrmOnMissing
+read_on_missing(const char *text)
+{
+	if (text && strcmp(text, "delete") == 0)
+		return CRM_MISSING_DELETE;
+	if (text && strcmp(text, "ignore") == 0)
+		return CRM_MISSING_IGNORE;
+	return CRM_MISSING_CREATE;
+}
+
+static void
+read_table(CrmTable *table, Relation rel)
+{
+	ForeignTable *foreign = GetForeignTable(table->relid);
+	ForeignServer *server = GetForeignServer(foreign->serverid);
+	TupleDesc	desc = RelationGetDescr(rel);
+	char	   *set = crm_option(foreign->options, "entity_set");
+
+	table->serverid = foreign->serverid;
+	table->owner = rel->rd_rel->relowner;
+	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											 RelationGetRelationName(rel));
+	table->entity.name = pstrdup(crm_option(foreign->options, "entity"));
+	table->entity.set = set ? pstrdup(set) : psprintf("%sSet", table->entity.name);
+	table->on_missing = read_on_missing(crm_option(foreign->options, "on_missing"));
+	table->updatable = crm_option_bool(foreign->options, "updatable",
+									   crm_option_bool(server->options, "updatable", true));
+	table->actor_field = -1;
+	table->columns = palloc0_array(CrmColumn, desc->natts);
+	table->entity.fields = palloc0_array(CrmField, desc->natts);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			read_column(table, TupleDescAttr(desc, i));
+	find_key(table);
+	find_store(table, crm_option(foreign->options, "store"));
+}
+
+/* Does this server belong to a wrapper with crm_sync's handler? */
+static bool
+is_our_server(Oid serverid)
+{
+	Oid			handler = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid)->fdwhandler;
+
+	return OidIsValid(handler) &&
+		get_func_namespace(handler) == get_namespace_oid("crm_sync", true);
+}
+
+static void
+check_wrapper(Relation rel)
+{
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
+		is_our_server(GetForeignServerIdByRelId(RelationGetRelid(rel))))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a foreign table of crm_sync", RelationGetRelationName(rel)),
+			 errhint("Name a foreign table whose server belongs to the foreign data wrapper crm_sync.")));
+}
+
+static CrmTable *
+build_table(Oid relid)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync table",
+												 ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	CrmTable   *table = palloc0_object(CrmTable);
+	Relation	rel = relation_open(relid, AccessShareLock);
+
+	check_wrapper(rel);
+	table->relid = relid;
+	table->memory = memory;
+	table->valid = true;
+	read_table(table, rel);
+	relation_close(rel, NoLock);
+
+	MemoryContextSwitchTo(before);
+	MemoryContextSetParent(memory, CacheMemoryContext);
+	return table;
+}
+
+/* Something was altered: rebuild at the next use, keep the old for its users. */
+static void
+invalidate_tables(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	TableEntry *entry;
+
+	hash_seq_init(&scan, tables);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->table &&
+			(!OidIsValid(relid) || relid == entry->relid || relid == entry->table->store))
+			entry->table->valid = false;
+}
+
+static void
+invalidate_all(Datum arg, int cacheid, uint32 hash)
+{
+	invalidate_tables(0, InvalidOid);
+}
+
+void
+crm_table_init(void)
+{
+	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(TableEntry)};
+
+	tables = hash_create("crm_sync tables", 32, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(invalidate_tables, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, invalidate_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_all, (Datum) 0);
+}
+
+CrmTable *
+crm_table_get(Oid relid)
+{
+	bool		found;
+	TableEntry *entry = hash_search(tables, &relid, HASH_ENTER, &found);
+	CrmTable   *fresh;
+
+	if (!found)
+		entry->table = NULL;
+	if (entry->table && entry->table->valid)
+		return entry->table;
+
+	fresh = build_table(relid);
+	entry = hash_search(tables, &relid, HASH_ENTER, &found);
+	if (found && entry->table)
+	{
+		MemoryContext before = MemoryContextSwitchTo(CacheMemoryContext);
+
+		retired = lappend(retired, entry->table);
+		MemoryContextSwitchTo(before);
+	}
+	entry->table = fresh;
+	return fresh;
+}
+
+void
+crm_table_at_end(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, retired)
+		MemoryContextDelete(((CrmTable *) lfirst(lc))->memory);
+	list_free(retired);
+	retired = NIL;
+}
+
+/* Foreign tables of crm_sync that have the option "store". */
+List *
+crm_table_all_synchronised(void)
+{
+	List	   *result = NIL;
+	Relation	catalog = table_open(ForeignTableRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_foreign_table form = (Form_pg_foreign_table) GETSTRUCT(tuple);
+
+		if (is_our_server(form->ftserver) &&
+			crm_option(GetForeignTable(form->ftrelid)->options, "store"))
+			result = lappend_oid(result, form->ftrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+CrmTable *
+crm_table_of_store(Oid store)
+{
+	HASH_SEQ_STATUS scan;
+	TableEntry *entry;
+	ListCell   *lc;
+
+	hash_seq_init(&scan, tables);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->table && entry->table->valid && entry->table->store == store)
+		{
+			hash_seq_term(&scan);
+			return entry->table;
+		}
+
+	foreach(lc, crm_table_all_synchronised())
+	{
+		CrmTable   *table = crm_table_get(lfirst_oid(lc));
+
+		if (table->store == store)
+			return table;
+	}
+	return NULL;
+}
+
+void
+crm_table_require_store(CrmTable *table)
+{
+	if (!OidIsValid(table->store))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign table %s is pass-through: it has no store", table->name),
+				 errhint("Synchronise it: SELECT crm_sync.create_store('%s').", table->name)));
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].store_attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+					 errmsg("store %s has no column \"%s\", which foreign table %s has",
+							table->store_name, table->columns[i].name, table->name),
+					 errhint("Add it: SELECT crm_sync.create_store('%s').", table->name)));
+}
+
+void
+crm_table_require_owner(CrmTable *table)
+{
+	if (!has_privs_of_role(GetUserId(), table->owner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, table->name);
+}
+
+CrmColumn *
+crm_table_column(CrmTable *table, AttrNumber attnum)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].attnum == attnum)
+			return &table->columns[i];
+	return NULL;
+}
+
+CrmColumn *
+crm_table_column_by_name(CrmTable *table, const char *name)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (strcmp(table->columns[i].name, name) == 0)
+			return &table->columns[i];
+	return NULL;
+}

@@ -1,0 +1,92 @@
+/*
+ * sync/table.h
+ *	  What a foreign table of crm_sync is made of: its entity, its columns' ways
+ *	  to CDMS, its store.
+ */
+#ifndef CRM_TABLE_H
+#define CRM_TABLE_H
+
+#include "postgres.h"
+#include "access/attnum.h"
+#include "utils/relcache.h"
+
+#include "cdms/cdms.h"
+
+typedef enum CrmOnMissing
+{
+	CRM_MISSING_CREATE,
+	CRM_MISSING_DELETE,
+	CRM_MISSING_IGNORE
+} CrmOnMissing;
+
+/* Who may give a column its value. */
+typedef enum CrmWritable
+{
+	CRM_WRITABLE,
+	CRM_SET_BY_CDMS,			/* 428C9 */
+	CRM_NOT_OVER_ODATA			/* 0A000: StateCode, OwnerId */
+} CrmWritable;
+
+typedef struct CrmColumn
+{
+	char	   *name;
+	AttrNumber	attnum;			/* in the foreign table */
+	AttrNumber	store_attnum;	/* in the store; 0: it has no such column */
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	int			field;			/* index in entity.fields; -1: the CRM's own */
+	CrmWritable writable;
+	bool		has_constant;	/* sent with every write of the object */
+	Datum		constant;
+} CrmColumn;
+
+typedef struct CrmTable
+{
+	Oid			relid;
+	Oid			serverid;
+	Oid			owner;			/* with whose rights and mapping it is pulled */
+	char	   *name;			/* qualified, for messages */
+	Oid			store;			/* InvalidOid: pass-through */
+	char	   *store_name;		/* qualified and quoted, for SQL */
+	CrmOnMissing on_missing;
+	bool		updatable;
+	CrmEntity	entity;
+	int			ncolumns;
+	CrmColumn  *columns;		/* those not dropped, in attnum order */
+	CrmColumn  *key;
+	int			actor_field;	/* field that names who modified an object; -1 */
+
+	/* the cache's own */
+	bool		valid;
+	MemoryContext memory;
+} CrmTable;
+
+/*
+ * The description of a foreign table; valid until the end of the transaction,
+ * whatever is altered meanwhile.  ERROR 42809 when it is not a foreign table of
+ * crm_sync, HV-class when its options don't fit together.
+ */
+extern CrmTable *crm_table_get(Oid foreign_table);
+
+/* The synchronised table that this store belongs to; NULL when there is none. */
+extern CrmTable *crm_table_of_store(Oid store);
+
+/* ERROR unless the table has a store and both sides have the same columns. */
+extern void crm_table_require_store(CrmTable *table);
+
+/* ERROR 42501 unless the current user owns the foreign table. */
+extern void crm_table_require_owner(CrmTable *table);
+
+/* The column of this attribute number; NULL for system columns. */
+extern CrmColumn *crm_table_column(CrmTable *table, AttrNumber attnum);
+extern CrmColumn *crm_table_column_by_name(CrmTable *table, const char *name);
+
+/* Oids of all foreign tables of crm_sync that name a store. */
+extern List *crm_table_all_synchronised(void);
+
+/* Frees what was altered or dropped meanwhile; at the end of a transaction. */
+extern void crm_table_at_end(void);
+extern void crm_table_init(void);
+
+#endif							/* CRM_TABLE_H */

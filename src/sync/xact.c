@@ -1,0 +1,63 @@
+/*
+ * sync/xact.c
+ *	  The transaction callback: push before the commit, forget after the end.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+
+#include "sync/connection.h"
+#include "sync/pull.h"
+#include "sync/push.h"
+#include "sync/table.h"
+#include "sync/xact.h"
+
+static void
+refuse_prepare(void)
+{
+	if (crm_push_is_due())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has changes to push to CDMS"),
+				 errhint("COMMIT it, or write with crm_sync.mode set to local.")));
+}
+
+/* After the end: nothing here may throw. */
+static void
+forget(void)
+{
+	crm_push_at_end();
+	crm_pull_at_end();
+	crm_table_at_end();
+	crm_connection_at_end();
+}
+
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (crm_push_is_due())
+				crm_push_all();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			refuse_prepare();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			forget();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+	}
+}
+
+void
+crm_xact_init(void)
+{
+	RegisterXactCallback(on_transaction, NULL);
+}
