@@ -53,6 +53,7 @@
 
 #define USER_AGENT "crm_sync/1.0"	/* default_version of crm_sync.control */
 #define MAX_HEADER_SIZE (256 * 1024)	/* the words for it: stops */
+#define BUFFER_SIZE 8192L		/* libcurl decompresses so much at one go */
 #define MAX_IDLE_SECONDS 55L	/* proxies commonly keep 60, IIS 120 */
 
 /* What is kept of an answer's headers. */
@@ -88,12 +89,13 @@ static const HttpMethod methods[] = {
 	{"DELETE", offsetof(CrmHttpCounters, delete), false, false}
 };
 
-/* Why a callback made libcurl give up. */
+/* Why a request fails that libcurl alone would not have let fail. */
 typedef enum HttpStop
 {
 	STOP_NOT,
 	STOP_BODY_SIZE,
 	STOP_HEADER_SIZE,
+	STOP_HEADER_CUT,
 	STOP_NO_MEMORY,
 	STOP_SECOND_SENDING
 } HttpStop;
@@ -209,7 +211,6 @@ static const HttpVerdict verdicts[] = {
 	{CURLE_OPERATION_TIMEDOUT, FAILURE_TIMEOUT, NULL}
 };
 
-/* What to say where a callback made libcurl give up. */
 typedef struct HttpStopWords
 {
 	HttpFailure failure;
@@ -222,6 +223,8 @@ static const HttpStopWords stops[] = {
 	"The limit is the option \"max_response_size\"."},
 	[STOP_HEADER_SIZE] = {FAILURE_HEADER_SIZE,
 	"At most 256 kB of headers are read, and 100 kB of a single one.", NULL},
+	[STOP_HEADER_CUT] = {FAILURE_LOST,
+	"It was closed before all headers of the answer had come.", NULL},
 	[STOP_NO_MEMORY] = {FAILURE_MEMORY, NULL, NULL},
 	[STOP_SECOND_SENDING] = {FAILURE_LOST,
 	"It was closed before the request was answered, which may have been carried out.", NULL}
@@ -262,6 +265,7 @@ http_limit_reached(const CrmHttpTransfer *transfer)
 	return whole ? transfer->time_limit_option : "connect_timeout";
 }
 
+/* What libcurl's verdict means. */
 static HttpVerdict
 http_judge(const CrmHttpTransfer *transfer, CURLcode code)
 {
@@ -272,6 +276,9 @@ http_judge(const CrmHttpTransfer *transfer, CURLcode code)
 	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 	if (proxy_status >= 300)
 		return refused_by_proxy;
+	/* An answer that is not HTTP is an unsupported protocol, too. */
+	if (code == CURLE_UNSUPPORTED_PROTOCOL && transfer->sendings > 0)
+		return lost;
 
 	for (int i = 0; i < lengthof(verdicts); i++)
 	{
@@ -374,6 +381,8 @@ http_take_body(char *data, size_t size, size_t count, void *arg)
 
 	if (total > (uint64) session->settings.max_response_size)
 		return http_stop(transfer, STOP_BODY_SIZE);
+	if (crm_loop_give_way(&session->loop))
+		return CURL_WRITEFUNC_PAUSE;
 	if (total > transfer->body_size)
 	{
 		size_t		wanted = Max(total, transfer->body_size * 2);
@@ -556,6 +565,7 @@ http_set_rules(CURL *easy)
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	SET(CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	SET(CURLOPT_USERAGENT, USER_AGENT);
 	SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, http_close_socket);
@@ -567,7 +577,9 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 {
 	const CrmHttpSettings *settings = &session->settings;
 
+	/* Contrary to its manual, sharing cookies does not yet turn them on. */
 	SET(CURLOPT_SHARE, session->share);
+	SET(CURLOPT_COOKIEFILE, "");
 	SET(CURLOPT_PROXY, settings->proxy != NULL ? settings->proxy : "");
 	/* libcurl's own 0 means five minutes. */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, settings->connect_timeout > 0 ?
@@ -767,7 +779,10 @@ http_perform(CrmHttpSession *session, const CrmHttpRequest *request)
 	if (code == CURLE_TOO_LARGE && transfer->header_size > 0 &&
 		!transfer->header_complete)
 		http_stop(transfer, STOP_HEADER_SIZE);
-	if (code != CURLE_OK)
+	/* A connection closed amid the headers is a whole answer to libcurl. */
+	if (code == CURLE_OK && !transfer->header_complete)
+		http_stop(transfer, STOP_HEADER_CUT);
+	if (code != CURLE_OK || transfer->stop != STOP_NOT)
 		http_raise_verdict(transfer, request->url, code);
 	return http_answer(transfer);
 }

@@ -18,6 +18,9 @@
 
 #include "net/loop.h"
 
+/* How long libcurl may go on, in milliseconds, before interrupts are served. */
+#define LONGEST_TURN 10
+
 double
 crm_loop_now(void)
 {
@@ -113,6 +116,7 @@ loop_turn(CrmLoop *loop, curl_socket_t fd, int events)
 	int			running;
 	CURLMcode	code;
 
+	loop->turn_began = crm_loop_now();
 	sigprocmask(SIG_SETMASK, &BlockSig, &saved);
 	code = curl_multi_socket_action(loop->multi, fd, events, &running);
 	sigprocmask(SIG_SETMASK, &saved, NULL);
@@ -200,6 +204,22 @@ loop_wait(CrmLoop *loop)
 	}
 }
 
+bool
+crm_loop_give_way(CrmLoop *loop)
+{
+	loop->paused = crm_loop_now() > loop->turn_began + LONGEST_TURN;
+	return loop->paused;
+}
+
+/* Gives libcurl the turn that was due when it gave way. */
+static CURLcode
+loop_resume(CrmLoop *loop)
+{
+	loop->paused = false;
+	loop->turn_began = crm_loop_now();
+	return curl_easy_pause(loop->easy, CURLPAUSE_CONT);
+}
+
 /* Has the request under way come to its end? */
 static bool
 loop_finished(CrmLoop *loop, CURLcode *verdict)
@@ -225,6 +245,7 @@ crm_loop_perform(CrmLoop *loop, CURL *easy)
 
 	CHECK_FOR_INTERRUPTS();
 	loop->stale = true;
+	loop->paused = false;
 	loop_check(curl_multi_add_handle(loop->multi, easy));
 	loop->easy = easy;
 
@@ -232,7 +253,10 @@ crm_loop_perform(CrmLoop *loop, CURL *easy)
 	while (!loop_finished(loop, &verdict))
 	{
 		CHECK_FOR_INTERRUPTS();
-		loop_wait(loop);
+		if (!loop->paused)
+			loop_wait(loop);
+		else if ((verdict = loop_resume(loop)) != CURLE_OK)
+			break;
 	}
 	return verdict;
 }

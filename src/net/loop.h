@@ -28,6 +28,8 @@ typedef struct CrmLoop
 	bool		stale;			/* set does not show sockets any more */
 	double		timer;			/* when libcurl wants its next turn, by
 								 * crm_loop_now; negative: it does not */
+	double		turn_began;		/* libcurl's latest, by crm_loop_now */
+	bool		paused;			/* by crm_loop_give_way */
 	int			nsockets;
 	struct
 	{
@@ -48,6 +50,14 @@ extern void crm_loop_free(CrmLoop *loop);
  * before easy is cleaned up.
  */
 extern CURLcode crm_loop_perform(CrmLoop *loop, CURL *easy);
+
+/*
+ * For libcurl's write callback: has this turn lasted so long that interrupts
+ * are due?  If so the callback must return CURL_WRITEFUNC_PAUSE; the loop goes
+ * on with the same piece.  libcurl by itself stays for as long as there is
+ * something to read, or to decompress.
+ */
+extern bool crm_loop_give_way(CrmLoop *loop);
 
 /*
  * Takes the request under way, if any, out of the multi handle; a connection

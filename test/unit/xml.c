@@ -1,0 +1,345 @@
+/*
+ * test/unit/xml.c
+ *	  net/xml.h
+ */
+#include "postgres.h"
+
+#include "net/xml.h"
+#include "utils/memutils.h"
+
+#include "unit.h"
+
+static CrmXmlReader *
+opened(const char *document)
+{
+	return crm_xml_open(document, strlen(document), "test document");
+}
+
+/* The events of a document as a string: (a 'text' )a */
+static char *
+events_of(const char *document, size_t length)
+{
+	CrmXmlReader *reader = crm_xml_open(document, length, "test document");
+	StringInfoData events;
+	CrmXmlEvent event;
+
+	initStringInfo(&events);
+	while ((event = crm_xml_next(reader)) != CRM_XML_EOF)
+	{
+		if (event == CRM_XML_TEXT)
+			appendStringInfo(&events, "'%s'", crm_xml_text(reader));
+		else
+			appendStringInfo(&events, "%c%s%d", event == CRM_XML_START ? '(' : ')',
+							 crm_xml_name(reader), crm_xml_depth(reader));
+	}
+	crm_xml_close(reader);
+	return events.data;
+}
+
+static char *
+events(const char *document)
+{
+	return events_of(document, strlen(document));
+}
+
+static void
+test_events(void)
+{
+	CHECK_STR(events("<a/>"), "(a0)a0");
+	CHECK_STR(events("<a><b></b><c/></a>"), "(a0(b1)b1(c1)c1)a0");
+	CHECK_STR(events("<?xml version='1.0' encoding='utf-8'?>\n<a><!-- no --><?p i?>x</a>\n"),
+			  "(a0'x')a0");
+	CHECK_STR(events("<a>\n <b/>\n</a>"), "(a0'\n '(b1)b1'\n')a0");
+}
+
+static void
+test_text(void)
+{
+	CHECK_STR(events("<a>1 &lt; &amp;&gt;&quot;&apos;&#65;&#x20AC;</a>"),
+			  "(a0'1 < &>\"'A\xE2\x82\xAC')a0");
+}
+
+/* Positions reader on the START of the element called name. */
+static void
+find(CrmXmlReader *reader, const char *name)
+{
+	CrmXmlEvent event;
+
+	while ((event = crm_xml_next(reader)) != CRM_XML_EOF)
+	{
+		if (event == CRM_XML_START && strcmp(crm_xml_name(reader), name) == 0)
+			return;
+	}
+	CHECK(!"found");
+}
+
+static void
+test_inner_text(void)
+{
+	CrmXmlReader *reader = opened("<a><b>x<![CDATA[<y>&]]>z<!-- -->!<i>n</i>o</b><c/></a>");
+
+	find(reader, "b");
+	CHECK_STR(crm_xml_inner_text(reader), "x<y>&z!no");
+	CHECK_INT(crm_xml_next(reader), CRM_XML_START);
+	CHECK_STR(crm_xml_name(reader), "c");
+	CHECK_STR(crm_xml_inner_text(reader), "");
+	CHECK_INT(crm_xml_next(reader), CRM_XML_END);
+	CHECK_INT(crm_xml_next(reader), CRM_XML_EOF);
+}
+
+static void
+test_attributes(void)
+{
+	CrmXmlReader *reader = opened("<e xmlns:m='urn:m' type='plain' m:type='Edm.Guid' v='&lt;&#10;x'/>");
+
+	find(reader, "e");
+	CHECK_STR(crm_xml_attribute(reader, NULL, "type"), "plain");
+	CHECK_STR(crm_xml_attribute(reader, "urn:m", "type"), "Edm.Guid");
+	CHECK_STR(crm_xml_attribute(reader, NULL, "v"), "<\nx");
+	CHECK_STR(crm_xml_attribute(reader, NULL, "none"), NULL);
+	CHECK_STR(crm_xml_attribute(reader, "urn:other", "type"), NULL);
+	CHECK_STR(crm_xml_attribute(reader, "urn:m", "v"), NULL);
+}
+
+static void
+test_namespaces(void)
+{
+	CrmXmlReader *reader = opened("<f xmlns='urn:a' xmlns:d='urn:d'><d:p><q xmlns=''/></d:p></f>");
+
+	find(reader, "f");
+	CHECK_STR(crm_xml_namespace(reader), "urn:a");
+	find(reader, "p");
+	CHECK_STR(crm_xml_namespace(reader), "urn:d");
+	find(reader, "q");
+	CHECK_STR(crm_xml_namespace(reader), "");
+	CHECK_ERROR("2200M", events("<x:a/>"));
+}
+
+static void
+test_skip(void)
+{
+	CrmXmlReader *reader = opened("<a><b>1<c><d/>2</c></b><e/><f>3</f></a>");
+
+	find(reader, "b");
+	crm_xml_skip(reader);
+	CHECK_INT(crm_xml_next(reader), CRM_XML_START);
+	CHECK_STR(crm_xml_name(reader), "e");
+	crm_xml_skip(reader);
+	CHECK_INT(crm_xml_next(reader), CRM_XML_START);
+	CHECK_STR(crm_xml_inner_text(reader), "3");
+	CHECK_INT(crm_xml_next(reader), CRM_XML_END);
+	CHECK_INT(crm_xml_next(reader), CRM_XML_EOF);
+}
+
+#define DTD "<!DOCTYPE a [<!ENTITY e 'x'>]>"
+
+static void
+test_dtd(void)
+{
+	CHECK_ERROR("2200M", events("<!DOCTYPE a><a/>"));
+	CHECK_ERROR("2200M", events(DTD "<a>&e;</a>"));
+	CHECK_ERROR("2200M", events(DTD "<a b='&e;'/>"));
+	CHECK_ERROR("2200M", events("<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>"));
+	CHECK_ERROR("2200M", events("<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a>&e;</a>"));
+	CHECK_ERROR("2200M", events("<!DOCTYPE a [<!ENTITY % e SYSTEM 'http://127.0.0.1:1/'>%e;]><a/>"));
+	CHECK_ERROR("2200M", events("<a>&undeclared;</a>"));
+}
+
+/* A billion laughs, where text and where an attribute asks for them. */
+static void
+test_bomb(void)
+{
+	StringInfoData dtd;
+
+	initStringInfo(&dtd);
+	appendStringInfoString(&dtd, "<!DOCTYPE a [<!ENTITY e0 'laugh'>");
+	for (int i = 1; i < 10; i++)
+	{
+		appendStringInfo(&dtd, "<!ENTITY e%d '", i);
+		for (int j = 0; j < 10; j++)
+			appendStringInfo(&dtd, "&e%d;", i - 1);
+		appendStringInfoString(&dtd, "'>");
+	}
+	appendStringInfoString(&dtd, "]>");
+	CHECK_ERROR("2200M", events(psprintf("%s<a>&e9;</a>", dtd.data)));
+	CHECK_ERROR("2200M", events(psprintf("%s<a b='&e9;'/>", dtd.data)));
+}
+
+/* A document of elements nested so deep. */
+static char *
+nested(int depth)
+{
+	StringInfoData document;
+
+	initStringInfo(&document);
+	for (int i = 0; i < depth; i++)
+		appendStringInfoString(&document, "<a>");
+	for (int i = 0; i < depth; i++)
+		appendStringInfoString(&document, "</a>");
+	return document.data;
+}
+
+static void
+test_depth(void)
+{
+	CHECK_INT(strlen(events(nested(64))), 64 * 2 * 3 + 2 * 54);
+	CHECK_ERROR("54000", events(nested(65)));
+	CHECK_ERROR("54000", events(nested(250)));
+	CHECK_ERROR("54000", events(nested(100000)));
+}
+
+static void
+test_cut(void)
+{
+	const char *document = "<?xml version='1.0'?><a x='1'><b>text</b><![CDATA[c]]></a>";
+
+	CHECK_STR(events(document), "(a0(b1'text')b1'c')a0");
+	for (size_t length = 0; length < strlen(document); length++)
+		CHECK_ERROR("2200M", events_of(document, length));
+}
+
+static void
+test_malformed(void)
+{
+	static const char *const documents[] = {
+		"", " ", "text", "<a></b>", "<a/><b/>", "<a/>text", "<a b='1' b='2'/>",
+		"<a b=1/>", "<a>&</a>", "<a>&#0;</a>", "<a>&#xD800;</a>", "{\"d\":[]}",
+		"<html><br></html>", "<a>\x01</a>", "<?xml version='1.0'?", "<a><b></a></b>",
+	};
+
+	for (int i = 0; i < lengthof(documents); i++)
+		CHECK_ERROR("2200M", events(documents[i]));
+}
+
+static void
+test_words(void)
+{
+	CHECK_ERROR("2200M", events("<a>\n<b>\n</a>"));
+	CHECK_STR(unit_error->message, "could not read the test document as XML");
+	CHECK_CONTAINS(unit_error->detail, "Line 3: Opening and ending tag mismatch");
+}
+
+static void
+test_encoding(void)
+{
+	static const char utf16[] = "\xFF\xFE<\0a\0>\0\xAC\x20<\0/\0a\0>\0";
+
+	CHECK_STR(events("\xEF\xBB\xBF<a>\xE2\x82\xAC</a>"), "(a0'\xE2\x82\xAC')a0");
+	CHECK_STR(events("<?xml version='1.0' encoding='iso-8859-1'?><a>\xFC</a>"),
+			  "(a0'\xC3\xBC')a0");
+	CHECK_STR(events_of(utf16, sizeof(utf16) - 1), "(a0'\xE2\x82\xAC')a0");
+	CHECK_ERROR("2200M", events("<a>\xFC</a>"));
+	CHECK_ERROR("2200M", events("<a>\xC3</a>"));
+	CHECK_ERROR("2200M", events("<a>\xED\xA0\x80</a>"));
+	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='utf-8'?><a b='\xFC'/>"));
+	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='nonsense'?><a/>"));
+	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='utf-16'?><a>\xFC</a>"));
+}
+
+static void
+test_nul(void)
+{
+	CHECK_ERROR("2200M", events_of("<a>x\0y</a>", 10));
+	CHECK_ERROR("2200M", events_of("<a b='\0'/>", 10));
+	CHECK_ERROR("2200M", events_of("<a/>\0<b/>", 9));
+	CHECK_ERROR("2200M", events_of("\0<a/>", 5));
+	CHECK_ERROR("2200M", events_of("<a/>\0", 5));
+}
+
+/* libxml2 reads in pieces of its own: text must survive their borders. */
+static void
+test_long_text(void)
+{
+	StringInfoData document;
+	StringInfoData text;
+	CrmXmlReader *reader;
+
+	initStringInfo(&document);
+	initStringInfo(&text);
+	for (int i = 0; i < 100000; i++)
+		appendStringInfo(&text, "%d\xE2\x82\xAC&", i);
+	appendStringInfoString(&document, "<a>");
+	crm_xml_append_escaped(&document, text.data);
+	appendStringInfoString(&document, "</a>");
+
+	reader = crm_xml_open(document.data, document.len, "test document");
+	crm_xml_next(reader);
+	CHECK(strcmp(crm_xml_inner_text(reader), text.data) == 0);
+	crm_xml_close(reader);
+}
+
+static char *
+escaped(const char *text)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	crm_xml_append_escaped(&out, text);
+	return out.data;
+}
+
+/* text, written and read as content and as attribute. */
+static void
+check_round_trip(const char *text)
+{
+	CrmXmlReader *reader = opened(psprintf("<a b='%s'>%s</a>", escaped(text), escaped(text)));
+
+	crm_xml_next(reader);
+	CHECK_STR(crm_xml_attribute(reader, NULL, "b"), text);
+	CHECK_STR(crm_xml_inner_text(reader), text);
+	crm_xml_close(reader);
+}
+
+static void
+test_escape(void)
+{
+	CHECK_STR(escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&apos;");
+	check_round_trip("]]> <&>\"'");
+	check_round_trip("a\r\nb\tc\rd  e");
+	check_round_trip("J\xC3\xBCrgen \xF0\x9F\x98\x80 \xEF\xBF\xBD");
+	CHECK_ERROR("22021", escaped("a\x01"));
+	CHECK_ERROR("22021", escaped("\x1F"));
+	CHECK_ERROR("22021", escaped("a\xEF\xBF\xBF"));
+	CHECK_ERROR("22021", escaped("a\xEF\xBF\xBE"));
+}
+
+static void
+test_memory(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "document",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	CrmXmlReader *reader = opened("<a><b/></a>");
+
+	crm_xml_next(reader);
+	opened("<a/>");
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+
+	reader = opened("<a/>");
+	crm_xml_close(reader);
+	crm_xml_close(reader);
+	CHECK_ERROR("XX000", crm_xml_next(reader));
+}
+
+static const UnitTest tests[] = {
+	{"gives a document as events", test_events},
+	{"decodes predefined entities and character references", test_text},
+	{"gathers the text of an element", test_inner_text},
+	{"finds attributes by namespace and name", test_attributes},
+	{"tells namespaces", test_namespaces},
+	{"passes over an element", test_skip},
+	{"refuses DTDs and entities", test_dtd},
+	{"refuses an entity bomb", test_bomb},
+	{"limits depth to 64", test_depth},
+	{"refuses a document cut anywhere", test_cut},
+	{"refuses what is ill-formed", test_malformed},
+	{"says where and why", test_words},
+	{"reads the document's encoding, and UTF-8 strictly", test_encoding},
+	{"refuses NUL", test_nul},
+	{"reads long text", test_long_text},
+	{"escapes text so that it is read back the same", test_escape},
+	{"belongs to its memory context", test_memory},
+};
+
+UNIT_SUITE("xml", tests)
