@@ -54,7 +54,7 @@ def build(options):
             start_switches(options), options.latency / 1000, credentials,
             options.log_file)
         server = Server(application, options.port)
-    except (ValueError, OSError) as why:
+    except (ValueError, OSError, OverflowError) as why:
         sys.exit("simulator: %s" % why)
     application.server = server
     return server

@@ -64,7 +64,7 @@ class Application:
         entry = self.log.begin(request)
         rule = self.faults.take(entry)
         try:
-            response, note = self._answer(request, entry, rule)
+            response, note = self._answer(request, rule)
         except Exception:  # a mistake in here must not pass for CDMS's answer
             self.log.note(traceback.format_exc())
             traceback.print_exc()
@@ -72,9 +72,10 @@ class Application:
         self.log.end(entry, note, len(response.body))
         return response
 
-    def _answer(self, request, entry, rule):
+    def _answer(self, request, rule):
+        """(response, what the log says of it)."""
         if rule is not None:
-            return self.faults.run(rule, entry, lambda: self._serve(request),
+            return self.faults.run(rule, lambda: self._serve(request),
                                    self._command)
         response = self._serve(request)
         return response, response.status

@@ -60,7 +60,8 @@ def answer_change_set(service, outer, body, boundary, who):
 
 
 def http_part(response, content_id):
-    fields = [(n, v) for n, v in response.headers if n != "REQ_ID"]
+    left_out = {"REQ_ID", "Cache-Control" if response.status >= 400 else None}
+    fields = [(n, v) for n, v in response.headers if n not in left_out]
     if content_id is not None:
         fields.insert(0, ("Content-ID", content_id))
     head = response.head(None).split(b"\r\n")[0]

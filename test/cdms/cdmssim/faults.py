@@ -104,7 +104,7 @@ class Faults:
                     return rule
         return None
 
-    def run(self, rule, entry, handle, commands):
+    def run(self, rule, handle, commands):
         """(response, what the log calls it) under a rule."""
         action = rule.action.replace("-", "_")
         if rule.action in BEFORE:

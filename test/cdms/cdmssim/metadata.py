@@ -33,7 +33,7 @@ def metadata():
 
 def _entity(entity):
     properties = "".join(_property(entity, p) for p in entity.properties)
-    links = "".join(_navigation(entity, n)
+    links = "".join(_navigation(n)
                     for n in entity.navigation.values())
     return ('<EntityType Name="%s"><Key><PropertyRef Name="%s" /></Key>%s%s'
             "</EntityType>" % (entity.name, entity.key.name, properties,
@@ -47,7 +47,7 @@ def _property(entity, prop):
         TITLE if prop is entity.title else "")
 
 
-def _navigation(entity, link):
+def _navigation(link):
     one, many = _roles(link.relationship)
     to, back = (many, one) if link.many else (one, many)
     return ('<NavigationProperty Name="%s" Relationship="%s.%s" ToRole="%s"'

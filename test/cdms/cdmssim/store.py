@@ -52,8 +52,8 @@ class Table:
         self.rows = {sort_key(guid): n for n, guid in enumerate(seed.keys())}
         self.order = sorted(self.rows)
         self.changes = 0
-        self.ranges = {prop.slot: self._range(prop) for prop in entity.properties
-                       if prop.name in ("ModifiedOn", "VersionNumber")}
+        self.ranges = {p.slot: self._range(p) for p in entity.properties
+                       if p.name in ("ModifiedOn", "VersionNumber")}
         self.pointers = {}  # reference slot -> {(id, logical name): keys}
 
     def _range(self, prop):
@@ -197,6 +197,7 @@ class Store:
     def _changed(self, entity, key, old, new):
         if self.journal is not None:
             self.journal.append((entity, key, old))
-        if entity.title is not None and old is not None and (
-                new is None or old[entity.title.slot] != new[entity.title.slot]):
+        title = entity.title
+        if title is not None and old is not None and (
+                new is None or old[title.slot] != new[title.slot]):
             self.titles += 1

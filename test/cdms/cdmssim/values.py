@@ -44,7 +44,7 @@ def iso_date(value):
 
 
 def parse_iso(text):
-    """ISO 8601 as XmlConvert reads it; fractions are cut off, no zone is UTC."""
+    """ISO 8601 as XmlConvert reads it; fractions are cut, no zone is UTC."""
     match = ISO_DATE.match(text)
     if not match:
         raise ValueError(text)
@@ -58,7 +58,7 @@ def parse_iso(text):
 
 
 def parse_json_date(text):
-    """/Date(ms)/, or what DateTime.Parse takes on a US server (odata/03, 05)."""
+    """/Date(ms)/, or what a US server's DateTime.Parse takes (odata/03)."""
     match = JSON_DATE.match(text)
     if match:
         return int(match.group(1)) // 1000

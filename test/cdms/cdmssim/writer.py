@@ -45,7 +45,6 @@ class Writer:
         old = self._existing(entity, guid)
         self._refuse_inactive(entity, old)
         values = self._taken(entity, values, creating=False)
-        self._same_key(entity, guid, values)
         row = list(old)
         self._fill(entity, row, values)
         return self._save(entity, row, who, action=2)
@@ -55,7 +54,6 @@ class Writer:
         old = self._existing(entity, guid)
         self._refuse_inactive(entity, old)
         values = self._taken(entity, values, creating=False)
-        self._same_key(entity, guid, values)
         kept = {entity.key, entity.state, entity.status}
         row = [value if prop in kept or prop.server or prop.create_only
                else None for prop, value in zip(entity.properties, old)]
@@ -71,9 +69,14 @@ class Writer:
     # -- what a client may send -----------------------------------------------
 
     def _taken(self, entity, values, creating):
-        """The values to store, each in CDMS's own form."""
+        """The values to store, each in CDMS's own form.
+
+        The key in an update's body is not looked at, as wcf/48 suggests.
+        """
         taken = {}
         for prop, value in values.items():
+            if prop is entity.key and not creating:
+                continue
             if prop.server or prop.name == "OverriddenCreatedOn" \
                     and not creating:
                 self._refuse_server_set(prop)
@@ -160,14 +163,6 @@ class Writer:
                 and self.switches["inactive-updates"] == "refuse":
             raise platform(INVALID_ARGUMENT, "The %s is inactive; activate it "
                            "before it is updated." % entity.logical_name)
-
-    @staticmethod
-    def _same_key(entity, guid, values):
-        """A key in an update's body must be the record's own.
-
-        WCF ignores it in a MERGE (wcf/48 sends another one): so it does here.
-        """
-        values.pop(entity.key, None)
 
     # -- putting a row together -----------------------------------------------
 

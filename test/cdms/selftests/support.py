@@ -76,6 +76,8 @@ class Client:
         fields = {"Accept": accept}
         if isinstance(body, dict):
             body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode("utf-8")
         if body is not None:
             fields["Content-Type"] = headers.pop("content_type", JSON)
         fields.update({n.replace("_", "-"): v for n, v in headers.items()})
