@@ -1,0 +1,226 @@
+/*
+ * test/unit/cdms_atom.c
+ *	  Atom read into objects, and written.
+ */
+#include "postgres.h"
+
+#include "utils/uuid.h"
+
+#include "cdms_fixture.h"
+#include "unit.h"
+
+#define KEY1 "5784bd00-f501-e011-a492-00155d000000"
+#define KEY2 "5784dbef-f501-e011-a492-00155d019919"
+
+#define NAMESPACES \
+	" xmlns=\"http://www.w3.org/2005/Atom\"" \
+	" xmlns:d=\"http://schemas.microsoft.com/ado/2007/08/dataservices\"" \
+	" xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\""
+
+#define PROPERTIES(key, name) \
+	"<m:properties><d:AccountId m:type=\"Edm.Guid\">" key "</d:AccountId>" name \
+	"<d:NumberOfEmployees m:type=\"Edm.Int32\" m:null=\"true\" />" \
+	"<d:PrimaryContactId m:type=\"x\"><d:Id>" KEY2 "</d:Id><d:LogicalName>contact</d:LogicalName>" \
+	"<d:Name>Sam</d:Name></d:PrimaryContactId><d:Other><d:Id>no</d:Id></d:Other></m:properties>"
+
+#define ENTRY(content) \
+	"<id>x</id><title type=\"text\">t</title><content type=\"application/xml\">" content "</content>"
+
+static CrmEntity *entity;
+static char *next;
+
+static CrmPage *
+page_of(const char *body)
+{
+	entity = cdms_small_entity();
+	return crm_format_atom.read_page(body, strlen(body), entity, NULL, &next);
+}
+
+static CrmPage *
+feed(const char *children)
+{
+	return page_of(psprintf("<?xml version=\"1.0\" encoding=\"utf-8\"?><feed" NAMESPACES ">%s</feed>",
+							children));
+}
+
+/* The one object of a feed with these properties. */
+static CrmObject *
+object_with(const char *properties)
+{
+	return feed(psprintf("<entry><content>%s</content></entry>", properties))->objects;
+}
+
+static void
+test_feed(void)
+{
+	CrmPage    *page = feed("<id>x</id><link rel=\"self\" href=\"AccountSet\"/>"
+							"<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>O&lt;ne</d:Name>")) "</entry>"
+							"<entry>" ENTRY(PROPERTIES(KEY2, "<d:Name/>")) "</entry>"
+							"<link rel=\"next\" href=\"http://h/?a=1&amp;b=2 3\"/>");
+
+	CHECK_INT(page->nobjects, 2);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "AccountId"), KEY1);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "Name"), "O<ne");
+	CHECK_STR(cdms_value(entity, &page->objects[0], "NumberOfEmployees"), NULL);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "PrimaryContactId/Id"), KEY2);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "PrimaryContactId/Name"), "Sam");
+	CHECK_STR(cdms_value(entity, &page->objects[1], "Name"), "");
+	CHECK_STR(next, "http://h/?a=1&b=2 3");
+}
+
+static void
+test_entry(void)
+{
+	static const char body[] = "<entry" NAMESPACES ">"
+		ENTRY(PROPERTIES(KEY1, "<d:Name m:null=\"true\"/>")) "</entry>";
+	CrmObject  *object;
+
+	entity = cdms_small_entity();
+	object = crm_format_atom.read_object(body, strlen(body), entity);
+	CHECK_STR(cdms_value(entity, object, "AccountId"), KEY1);
+	CHECK_STR(cdms_value(entity, object, "Name"), NULL);
+}
+
+/* Entries and next links of what was expanded are not the feed's. */
+static void
+test_inline(void)
+{
+	CrmPage    *page = feed("<entry><link rel=\"related\"><m:inline><feed><entry>"
+							ENTRY(PROPERTIES(KEY2, "<d:Name>inner</d:Name>"))
+							"</entry><link rel=\"next\" href=\"inner\"/></feed></m:inline></link>"
+							ENTRY(PROPERTIES(KEY1, "<d:Name>outer</d:Name>")) "</entry>");
+
+	CHECK_INT(page->nobjects, 1);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "Name"), "outer");
+	CHECK_STR(next, NULL);
+}
+
+static void
+test_nulls(void)
+{
+	CrmObject  *object = object_with("<m:properties><d:AccountId>" KEY1 "</d:AccountId>"
+									 "<d:Name m:null=\"true\">not this</d:Name>"
+									 "<d:NumberOfEmployees m:null=\"false\">5</d:NumberOfEmployees>"
+									 "<d:PrimaryContactId m:null=\"true\"/></m:properties>");
+
+	CHECK_STR(cdms_value(entity, object, "Name"), NULL);
+	CHECK_STR(cdms_value(entity, object, "NumberOfEmployees"), "5");
+	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Id"), NULL);
+	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Name"), NULL);
+}
+
+/* Blanks and line feeds belong to the value, between elements to nobody. */
+static void
+test_white_space(void)
+{
+	CrmObject  *object = object_with("\n <m:properties>\n <d:AccountId>" KEY1 "</d:AccountId>\n"
+									 "<d:Name>  a\n<![CDATA[<b>]]>\xF0\x9F\x98\x80&#x20;</d:Name>\n"
+									 "<d:NumberOfEmployees>5</d:NumberOfEmployees>\n"
+									 "<d:PrimaryContactId>\n <d:Id m:null=\"true\"/>\n"
+									 "<d:Name> </d:Name>\n</d:PrimaryContactId>\n</m:properties>\n");
+
+	CHECK_STR(cdms_value(entity, object, "Name"), "  a\n<b>\xF0\x9F\x98\x80 ");
+	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Name"), " ");
+}
+
+static void
+test_left_out(void)
+{
+	CHECK_ERROR("HV000", object_with("<m:properties><d:AccountId>" KEY1 "</d:AccountId>"
+									 "</m:properties>"));
+	CHECK(strncmp(unit_error->message, "CDMS left out property", 22) == 0);
+	CHECK(strstr(unit_error->context, "object " KEY1 " of AccountSet") != NULL);
+	CHECK_ERROR("HV000", feed("<entry/>"));
+	CHECK_ERROR("HV000", feed("<entry><content/></entry>"));
+
+	/* properties of another namespace are none */
+	CHECK_ERROR("HV000", object_with("<properties>" PROPERTIES(KEY1, "<d:Name/>") "</properties>"));
+}
+
+static void
+test_other_kind(void)
+{
+	CHECK_ERROR("HV000", feed("<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>a<d:Value>1</d:Value></d:Name>"))
+							  "</entry>"));
+	CHECK_ERROR("HV000", object_with("<m:properties><d:AccountId>" KEY1 "</d:AccountId><d:Name/>"
+									 "<d:NumberOfEmployees>5</d:NumberOfEmployees>"
+									 "<d:PrimaryContactId>" KEY2 "</d:PrimaryContactId></m:properties>"));
+}
+
+static void
+test_wrong_shape(void)
+{
+	CHECK_ERROR("HV000", page_of("<feed/>"));
+	CHECK_ERROR("HV000", page_of("<entry" NAMESPACES "/>"));
+	CHECK_ERROR("HV000", page_of("<m:error" NAMESPACES "/>"));
+	CHECK_ERROR("HV000", crm_format_atom.read_object("<feed" NAMESPACES "/>", strlen("<feed" NAMESPACES "/>"),
+													 cdms_small_entity()));
+	CHECK_INT(page_of("<feed" NAMESPACES "/>")->nobjects, 0);
+}
+
+static void
+test_malformed(void)
+{
+	static const char *const bodies[] = {
+		"", "{}", "<feed", "<!DOCTYPE feed [<!ENTITY a \"b\">]><feed" NAMESPACES ">&a;</feed>",
+		"<feed" NAMESPACES ">\xFF</feed>", "<feed" NAMESPACES "/><feed" NAMESPACES "/>",
+		"<feed" NAMESPACES ">&nbsp;</feed>"
+	};
+
+	for (int i = 0; i < lengthof(bodies); i++)
+		CHECK_ERROR("2200M", page_of(bodies[i]));
+}
+
+static void
+test_cut(void)
+{
+	static const char body[] = "<feed" NAMESPACES "><entry>"
+		ENTRY(PROPERTIES(KEY1, "<d:Name>One</d:Name>")) "</entry></feed>";
+
+	entity = cdms_small_entity();
+	for (int length = 0; length < strlen(body); length++)
+		CHECK_ERROR("2200M", crm_format_atom.read_page(body, length, entity, NULL, &next));
+	CHECK_INT(crm_format_atom.read_page(body, strlen(body), entity, NULL, &next)->nobjects, 1);
+}
+
+/* What is written is read back the same. */
+static void
+test_write(void)
+{
+	StringInfoData out;
+	CrmObject  *object;
+
+	entity = cdms_small_entity();
+	entity->fields[3].target = "contact";
+	initStringInfo(&out);
+	crm_format_atom.write_object(&out, entity,
+								 list_make4(cdms_assign(&entity->fields[0], KEY1),
+											cdms_assign(&entity->fields[1], " <\xC3\xA9>\r\n\t&\"' "),
+											cdms_assign(&entity->fields[2], NULL),
+											cdms_assign(&entity->fields[3], KEY2)));
+	CHECK(strstr(out.data, "term=\"Microsoft.Crm.Sdk.Data.Services.Account\"") != NULL);
+	CHECK(strstr(out.data, "<d:LogicalName>contact</d:LogicalName>") != NULL);
+
+	entity->nfields = 4;
+	object = crm_format_atom.read_object(out.data, out.len, entity);
+	CHECK_STR(cdms_value(entity, object, "AccountId"), KEY1);
+	CHECK_STR(cdms_value(entity, object, "Name"), " <\xC3\xA9>\r\n\t&\"' ");
+	CHECK_STR(cdms_value(entity, object, "NumberOfEmployees"), NULL);
+	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Id"), KEY2);
+}
+
+static const UnitTest tests[] = {
+	{"a feed is a page", test_feed},
+	{"an entry is an object", test_entry},
+	{"what a link brings inline is passed over", test_inline},
+	{"m:null is null", test_nulls},
+	{"white space is kept inside values", test_white_space},
+	{"what is left out is an error", test_left_out},
+	{"a property of another kind is an error", test_other_kind},
+	{"another document is an error", test_wrong_shape},
+	{"what is not XML is an error", test_malformed},
+	{"a cut answer is an error", test_cut},
+	{"what is written reads back the same", test_write}
+};
+
+UNIT_SUITE("cdms_atom", tests)

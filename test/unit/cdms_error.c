@@ -1,0 +1,179 @@
+/*
+ * test/unit/cdms_error.c
+ *	  Error documents, and bodies that are none.
+ */
+#include "postgres.h"
+
+#include "cdms_fixture.h"
+#include "unit.h"
+
+#define ERROR_XML(code, message) \
+	"<?xml version=\"1.0\" encoding=\"utf-8\"?>" \
+	"<m:error xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\">" \
+	"<m:code>" code "</m:code><m:message xml:lang=\"en-US\">" message "</m:message>" \
+	"<m:innererror><m:message>inner</m:message></m:innererror></m:error>"
+
+static CrmFault *
+fault_of(const char *body)
+{
+	return crm_fault_read(cdms_response(500, "text/html", body));
+}
+
+static const char *
+words_of(const char *body)
+{
+	return fault_of(body)->words;
+}
+
+static int32
+code_of(const char *body)
+{
+	return fault_of(body)->code;
+}
+
+static CrmBodyKind
+kind_of(const char *body)
+{
+	return crm_body_kind(cdms_response(200, "application/json", body));
+}
+
+static void
+test_json(void)
+{
+	static const char body[] = "{\"error\":{\"code\":\"-2147220969\",\"message\":{\"lang\":\"en-US\","
+		"\"value\":\"account With Id = 1 Does Not Exist\"},\"innererror\":{\"message\":\"no\","
+		"\"value\":\"no\"}}}";
+
+	CHECK_STR(words_of(body), "account With Id = 1 Does Not Exist");
+	CHECK_INT(code_of(body), CRM_CODE_DOES_NOT_EXIST);
+	CHECK_STR(words_of("{\"error\":{\"code\":-5,\"message\":\"plain\"}}"), "plain");
+	CHECK_INT(code_of("{\"error\":{\"code\":-5,\"message\":\"plain\"}}"), -5);
+}
+
+static void
+test_xml(void)
+{
+	CHECK_STR(words_of(ERROR_XML("-2147220937", "Cannot insert\n duplicate key.")),
+			  "Cannot insert duplicate key.");
+	CHECK_INT(code_of(ERROR_XML("-2147220937", "")), CRM_CODE_DUPLICATE_KEY);
+	CHECK_INT(code_of(ERROR_XML("", "x")), 0);
+}
+
+/* Codes are read strictly: none is better than a wrong one. */
+static void
+test_codes(void)
+{
+	CHECK_INT(code_of(ERROR_XML("-2147483648", "x")), PG_INT32_MIN);
+	CHECK_INT(code_of(ERROR_XML("-2147483649", "x")), 0);
+	CHECK_INT(code_of(ERROR_XML("99999999999999999999", "x")), 0);
+	CHECK_INT(code_of(ERROR_XML("0x80040217", "x")), 0);
+	CHECK_INT(code_of(ERROR_XML("", "[-2147220715]: Paging cookie required")), -2147220715);
+	CHECK_INT(code_of(ERROR_XML("", "[2011] was a year")), 2011);
+	CHECK_INT(code_of(ERROR_XML("", "[x]")), 0);
+	CHECK_INT(code_of("[-5]: plain text"), -5);
+}
+
+static void
+test_html(void)
+{
+	CHECK_STR(words_of("<!DOCTYPE html><html><head><title>503 Service\n Unavailable</title>"
+					   "<style>p {color: red}</style><script>if (a<b) x();</script></head>"
+					   "<body><!-- <p>no</p> --><p>Try&nbsp;again &amp; again.</p></body></html>"),
+			  "503 Service Unavailable Try again & again.");
+	CHECK_STR(words_of("<html><body>cut <b"), "cut");
+	CHECK_STR(words_of("<html><script>never ends"), "");
+	CHECK_STR(words_of("<HTML>&lt;b&gt; &#39;q&#39; &unknown;</HTML>"), "<b> 'q' &unknown;");
+}
+
+static void
+test_other_bodies(void)
+{
+	CHECK_STR(words_of(""), "");
+	CHECK_STR(words_of("  bad \t gateway\r\n"), "bad gateway");
+	CHECK_STR(words_of("{\"Message\":\"IIS says no\"}"), "{\"Message\":\"IIS says no\"}");
+	CHECK_STR(words_of("{\"error\":{\"message\":{\"value\":\"cut"), "{\"error\":{\"message\":{\"value\":\"cut");
+	CHECK_STR(words_of("<m:error xmlns:m=\"m\"><m:message>cut"), "<m:error xmlns:m=\"m\"><m:message>cut");
+	CHECK_STR(words_of("<!DOCTYPE error [<!ENTITY a \"b\">]><error><message>&a;</message></error>"),
+			  "<!DOCTYPE error [<!ENTITY a \"b\">]><error><message>&a;</message></error>");
+	CHECK_STR(words_of("\xFF\xFE\x41"), "??A");
+	CHECK_STR(words_of("\x01\x02"), "(2 bytes of binary data)");
+}
+
+static void
+test_long_words(void)
+{
+	char	   *body = palloc0(9001);
+
+	for (int i = 0; i < 9000; i += 3)
+		memcpy(body + i, "\xE6\x9D\xB1", 3);
+	CHECK_INT(strlen(words_of(body)), 198);
+	CHECK_INT(strlen(words_of(psprintf("{\"error\":{\"message\":\"%s\"}}", body))), 1998);
+}
+
+static void
+test_deep(void)
+{
+	char	   *body = palloc0(1000001);
+
+	memset(body, '[', 1000000);
+	CHECK_INT(strlen(words_of(body)), 200);
+	for (int i = 0; i < 999999; i += 3)
+		memcpy(body + i, "<a>", 3);
+	CHECK_INT(strlen(words_of(body)), 200);
+}
+
+static void
+test_kinds(void)
+{
+	CHECK_INT(kind_of(""), CRM_BODY_EMPTY);
+	CHECK_INT(kind_of("\xEF\xBB\xBF {\"d\":[]}"), CRM_BODY_JSON);
+	CHECK_INT(kind_of("[]"), CRM_BODY_JSON);
+	CHECK_INT(kind_of("<?xml version=\"1.0\"?><feed/>"), CRM_BODY_XML);
+	CHECK_INT(kind_of("\r\n<!doctype HTML>"), CRM_BODY_HTML);
+	CHECK_INT(kind_of("<?xml version=\"1.0\"?><html xmlns=\"x\">"), CRM_BODY_HTML);
+	CHECK_INT(kind_of("<html><INPUT TYPE=\"PASSWORD\">"), CRM_BODY_LOGIN);
+	CHECK_INT(kind_of("hello"), CRM_BODY_TEXT);
+	CHECK_INT(kind_of("\x7F""ELF\x01"), CRM_BODY_BINARY);
+}
+
+static void
+throw_fault(int status, const char *body)
+{
+	crm_fault_throw(crm_fault_read(cdms_response(status, "x", body)), "cdms",
+					"could not read AccountSet");
+}
+
+static void
+test_throw(void)
+{
+	CHECK_ERROR("HV000", throw_fault(500, ERROR_XML("-2147220969", "account With Id = 1 Does Not Exist")));
+	CHECK_STR(unit_error->message, "could not read AccountSet on server \"cdms\"");
+	CHECK_STR(unit_error->detail,
+			  "CDMS answered 500, code -2147220969: account With Id = 1 Does Not Exist.");
+
+	CHECK_ERROR("23505", throw_fault(500, ERROR_XML("-2147220937", "Cannot insert duplicate key.")));
+	CHECK_STR(unit_error->detail, "CDMS answered 500, code -2147220937: Cannot insert duplicate key.");
+
+	CHECK_ERROR("28P01", throw_fault(401, "<html><title>Unauthorized</title></html>"));
+	CHECK_STR(unit_error->detail, "CDMS answered 401: Unauthorized.");
+	CHECK(unit_error->hint != NULL);
+
+	CHECK_ERROR("HV000", throw_fault(503, ""));
+	CHECK_STR(unit_error->detail, "CDMS answered 503.");
+	CHECK_ERROR("HV000", throw_fault(400, "100%s %d"));
+	CHECK_STR(unit_error->detail, "CDMS answered 400: 100%s %d.");
+}
+
+static const UnitTest tests[] = {
+	{"reads a JSON error", test_json},
+	{"reads an XML error", test_xml},
+	{"reads codes", test_codes},
+	{"shows what an HTML page says", test_html},
+	{"shows what other bodies say", test_other_bodies},
+	{"cuts long words between characters", test_long_words},
+	{"survives nesting without end", test_deep},
+	{"tells kinds of bodies apart", test_kinds},
+	{"throws with status, code and words", test_throw}
+};
+
+UNIT_SUITE("cdms_error", tests)
