@@ -20,7 +20,10 @@ enum CrmScanPrivate
 	 */
 	CRM_SCAN_STORE_QUALS,
 	/* attribute numbers that are needed */
-	CRM_SCAN_ATTNUMS
+	CRM_SCAN_ATTNUMS,
+
+	/* lock on the store's rows: " FOR UPDATE", or "" */
+	CRM_SCAN_LOCK
 };
 
 /* fdw/plan.c */

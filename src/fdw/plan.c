@@ -19,6 +19,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
+#include "optimizer/prep.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
@@ -47,6 +48,7 @@ crm_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	CrmTable   *table = crm_table_get(relid);
 	double		rows = rel->tuples > 0 ? rel->tuples : UNKNOWN_ROWS;
 
+	crm_table_check(table);
 	rel->fdw_private = table;
 	if (OidIsValid(table->store))
 		store_size(table, &rows, &rel->pages);
@@ -224,6 +226,27 @@ needed_attnums(RelOptInfo *rel, List *clauses)
 	return result;
 }
 
+/*
+ * The lock that the store's rows need: whoever changes a row must start from its
+ * latest version.
+ */
+static const char *
+row_lock(PlannerInfo *root, RelOptInfo *rel)
+{
+	static const char *const locks[] = {
+		[LCS_NONE] = "",
+		[LCS_FORKEYSHARE] = " FOR KEY SHARE",
+		[LCS_FORSHARE] = " FOR SHARE",
+		[LCS_FORNOKEYUPDATE] = " FOR NO KEY UPDATE",
+		[LCS_FORUPDATE] = " FOR UPDATE",
+	};
+	PlanRowMark *mark = get_plan_rowmark(root->rowMarks, rel->relid);
+
+	if (bms_is_member(rel->relid, root->all_result_relids))
+		return locks[root->parse->commandType == CMD_DELETE ? LCS_FORUPDATE : LCS_FORNOKEYUPDATE];
+	return locks[mark ? mark->strength : LCS_NONE];
+}
+
 ForeignScan *
 crm_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List *tlist,
 			 List *clauses, Plan *outer)
@@ -254,6 +277,7 @@ crm_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, L
 			local = lappend(local, info->clause);
 	}
 	return make_foreignscan(tlist, local, rel->relid, parameters.values,
-							list_make3(ask, store, needed_attnums(rel, clauses)),
+							list_make4(ask, store, needed_attnums(rel, clauses),
+									   makeString(pstrdup(row_lock(root, rel)))),
 							NIL, recheck, outer);
 }

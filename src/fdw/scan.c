@@ -148,7 +148,7 @@ to_store_columns(Node *node, void *context)
 }
 
 static char *
-store_query(CrmTable *table, List *attnums)
+store_query(CrmTable *table, List *attnums, const char *lock)
 {
 	StringInfoData sql;
 	ListCell   *lc;
@@ -158,7 +158,7 @@ store_query(CrmTable *table, List *attnums)
 	foreach(lc, attnums)
 		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
 						 crm_store_column_sql(table, crm_table_column(table, lfirst_int(lc))));
-	appendStringInfo(&sql, " FROM %s", table->store_name);
+	appendStringInfo(&sql, " FROM %s%s", table->store_name, lock);
 	return sql.data;
 }
 
@@ -167,6 +167,7 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	List	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
+	const char *lock = strVal(list_nth(plan->fdw_private, CRM_SCAN_LOCK));
 	int			nparams = list_length(plan->fdw_exprs);
 	Oid		   *types = palloc_array(Oid, nparams + 1);
 	ListCell   *lc;
@@ -176,7 +177,7 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 	state->params = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	state->values = palloc0_array(Datum, nparams + 1);
 	state->nulls = palloc0_array(bool, nparams + 1);
-	state->statement = crm_statement_prepare(store_query(state->table, state->attnums),
+	state->statement = crm_statement_prepare(store_query(state->table, state->attnums, lock),
 											 nparams, types, state->table->owner,
 											 (List *) to_store_columns((Node *) quals, state->table));
 }
@@ -378,6 +379,7 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 
 	node->fdw_state = state;
 	state->table = crm_table_get(RelationGetRelid(node->ss.ss_currentRelation));
+	crm_table_check(state->table);
 	state->attnums = list_nth(plan->fdw_private, CRM_SCAN_ATTNUMS);
 	crm_ask_from_quals(state->table, list_nth(plan->fdw_private, CRM_SCAN_ASK_QUALS),
 					   node->ss.ps.state->es_param_list_info, &state->ask);

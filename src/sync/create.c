@@ -179,7 +179,7 @@ static void
 set_store_option(CrmTable *table, const char *qualified)
 {
 	run(psprintf("ALTER FOREIGN TABLE %s OPTIONS (%s store %s)", table->name,
-				 OidIsValid(table->store) ? "SET" : "ADD", quote_literal_cstr(qualified)));
+				 table->store_option ? "SET" : "ADD", quote_literal_cstr(qualified)));
 }
 
 static Oid

@@ -113,7 +113,8 @@ crm_discard(PG_FUNCTION_ARGS)
 static void
 put_status(ReturnSetInfo *result, CrmTable *table)
 {
-	TimestampTz last = crm_pull_last(table->relid);
+	const char *error;
+	TimestampTz last = crm_pull_last(table->relid, &error);
 	Datum		values[10] = {0};
 	bool		nulls[10] = {0};
 	int64		pending;
@@ -123,6 +124,7 @@ put_status(ReturnSetInfo *result, CrmTable *table)
 	values[0] = ObjectIdGetDatum(table->relid);
 	values[1] = CStringGetTextDatum(table->entity.name);
 	values[2] = ObjectIdGetDatum(table->store);
+	nulls[2] = !OidIsValid(table->store);
 	values[3] = BoolGetDatum(false);
 	nulls[4] = true;
 	values[5] = Int64GetDatum(pending);
@@ -130,7 +132,8 @@ put_status(ReturnSetInfo *result, CrmTable *table)
 	values[7] = Int64GetDatum(0);
 	values[8] = TimestampTzGetDatum(last);
 	nulls[8] = last == 0;
-	nulls[9] = true;
+	values[9] = CStringGetTextDatum(error);
+	nulls[9] = *error == '\0';
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

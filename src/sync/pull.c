@@ -50,6 +50,7 @@ typedef struct Pull
 typedef struct Question
 {
 	MemoryContext statement;
+	SubTransactionId subtransaction;	/* what it stored goes with this one */
 	Oid			table;
 	char	   *text;
 } Question;
@@ -67,10 +68,12 @@ typedef struct Recent
 	TimestampTz at;
 } Recent;
 
+/* How the last pull of a table ended in this session. */
 typedef struct LastPull
 {
 	Oid			table;			/* hash key */
-	TimestampTz at;
+	TimestampTz at;				/* 0: none has succeeded */
+	char		error[256];		/* "": none, or none since */
 } LastPull;
 
 static List *questions = NIL;	/* of Question */
@@ -78,6 +81,13 @@ static HTAB *recent = NULL;		/* in TopTransactionContext */
 static HTAB *last_pulls = NULL;
 
 /* ------------------------------------------------- once in a statement */
+
+static void
+free_question(Question *question)
+{
+	pfree(question->text);
+	pfree(question);
+}
 
 static void
 forget_statement(void *arg)
@@ -91,8 +101,7 @@ forget_statement(void *arg)
 		if (question->statement == arg)
 		{
 			questions = foreach_delete_current(questions, lc);
-			pfree(question->text);
-			pfree(question);
+			free_question(question);
 		}
 	}
 }
@@ -120,6 +129,7 @@ asked_before(MemoryContext statement, Oid table, const char *text)
 	before = MemoryContextSwitchTo(TopMemoryContext);
 	question = palloc_object(Question);
 	question->statement = statement;
+	question->subtransaction = GetCurrentSubTransactionId();
 	question->table = table;
 	question->text = pstrdup(text);
 	questions = lappend(questions, question);
@@ -170,30 +180,90 @@ crm_pull_is_recent(Oid store, const pg_uuid_t *key)
 	return entry && !TimestampDifferenceExceeds(entry->at, GetCurrentTimestamp(), 1000);
 }
 
-static void
-note_last_pull(Oid table)
+static LastPull *
+last_pull(Oid table)
 {
 	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(LastPull)};
 	LastPull   *entry;
+	bool		found;
 
 	if (last_pulls == NULL)
 		last_pulls = hash_create("crm_sync last pulls", 16, &ctl, HASH_ELEM | HASH_BLOBS);
-	entry = hash_search(last_pulls, &table, HASH_ENTER, NULL);
+	entry = hash_search(last_pulls, &table, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->at = 0;
+		entry->error[0] = '\0';
+	}
+	return entry;
+}
+
+static void
+note_success(Oid table)
+{
+	LastPull   *entry = last_pull(table);
+
 	entry->at = GetCurrentTimestamp();
+	entry->error[0] = '\0';
+}
+
+/* Called in PG_CATCH. */
+static void
+note_failure(Oid table, MemoryContext memory)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(memory);
+	error = CopyErrorData();
+	strlcpy(last_pull(table)->error, error->message, sizeof(last_pull(table)->error));
 }
 
 TimestampTz
-crm_pull_last(Oid foreign_table)
+crm_pull_last(Oid foreign_table, const char **error)
 {
-	LastPull   *entry = last_pulls ? hash_search(last_pulls, &foreign_table, HASH_FIND, NULL) : NULL;
+	LastPull   *entry = last_pull(foreign_table);
 
-	return entry ? entry->at : 0;
+	*error = entry->error;
+	return entry->at;
 }
 
 void
 crm_pull_at_end(void)
 {
 	recent = NULL;				/* its memory goes with the transaction */
+}
+
+/* What a subtransaction stored goes with it: that must be asked again. */
+void
+crm_pull_at_subabort(SubTransactionId aborted)
+{
+	ListCell   *lc;
+
+	recent = NULL;
+	foreach(lc, questions)
+	{
+		Question   *question = lfirst(lc);
+
+		if (question->subtransaction == aborted)
+		{
+			questions = foreach_delete_current(questions, lc);
+			free_question(question);
+		}
+	}
+}
+
+void
+crm_pull_at_subcommit(SubTransactionId committed, SubTransactionId parent)
+{
+	ListCell   *lc;
+
+	foreach(lc, questions)
+	{
+		Question   *question = lfirst(lc);
+
+		if (question->subtransaction == committed)
+			question->subtransaction = parent;
+	}
 }
 
 /* -------------------------------------------------- writing an answer */
@@ -519,7 +589,28 @@ finish_pull(Pull *pull)
 {
 	if (!XactReadOnly && pull->table->updatable)
 		crm_push_pending_inserts(pull->table, CREATES_PER_READ);
-	note_last_pull(pull->table->relid);
+}
+
+/* The whole of a pull; result: rows written to the store. */
+static int64
+run_pull(CrmTable *table, const CrmAsk *ask)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	Pull	   *pull = begin_pull(table);
+
+	PG_TRY();
+	{
+		pull_ask(pull, ask);
+		finish_pull(pull);
+		note_success(table->relid);
+	}
+	PG_CATCH();
+	{
+		note_failure(table->relid, memory);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return pull->written;
 }
 
 CrmAsked
@@ -529,7 +620,6 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 	MemoryContext own;
 	MemoryContext before;
 	CrmConnection *conn;
-	Pull	   *pull;
 
 	crm_table_require_store(table);
 	if (crm_mode == CRM_MODE_LOCAL || (ask->by_key && ask->nkeys == 0))
@@ -546,12 +636,9 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 
 		asked.requests = -counters->get;
 		asked.objects = -conn->objects;
-		pull = begin_pull(table);
-		pull_ask(pull, ask);
-		finish_pull(pull);
+		asked.written = run_pull(table, ask);
 		asked.requests += counters->get;
 		asked.objects += conn->objects;
-		asked.written = pull->written;
 	}
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(own);
@@ -562,9 +649,6 @@ int64
 crm_pull_whole(CrmTable *table)
 {
 	CrmAsk		ask = {0};
-	Pull	   *pull = begin_pull(table);
 
-	pull_ask(pull, &ask);
-	finish_pull(pull);
-	return pull->written;
+	return run_pull(table, &ask);
 }

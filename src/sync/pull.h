@@ -68,10 +68,15 @@ extern bool crm_pull_is_recent(Oid store, const pg_uuid_t *key);
 struct CrmStore;
 extern int	crm_pull_apply(struct CrmStore *store, CrmObject *objects, int n);
 
-/* last_pull of crm_sync.status: when this session last asked; 0: never. */
-extern TimestampTz crm_pull_last(Oid foreign_table);
+/*
+ * For crm_sync.status: when this session last asked successfully (0: never), and
+ * the error since ("": none).
+ */
+extern TimestampTz crm_pull_last(Oid foreign_table, const char **error);
 
 extern void crm_pull_at_end(void);
+extern void crm_pull_at_subabort(SubTransactionId aborted);
+extern void crm_pull_at_subcommit(SubTransactionId committed, SubTransactionId parent);
 
 /* Setting crm_sync.pushdown: are conditions sent to CDMS at all? */
 extern bool crm_pushdown;

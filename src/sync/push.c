@@ -86,6 +86,8 @@ int			crm_mode = CRM_MODE_SYNC;
 
 static bool due = false;
 static List *soft_objects = NIL;	/* in TopTransactionContext */
+static TimestampTz commit_start = 0;
+static int	commit_timeout = 0; /* milliseconds; 0: none yet */
 
 /* -------------------------------------------------------- what is due */
 
@@ -771,6 +773,27 @@ read_back(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 
 /* -------------------------------------------------------- the whole way */
 
+/*
+ * commit_timeout counts from the first request of this commit, and the shortest
+ * of the servers concerned rules.
+ */
+static void
+set_deadline(List *objects)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		int			timeout = crm_connection_commit_timeout(((PushObject *) lfirst(lc))->table->serverid);
+
+		if (timeout > 0 && (commit_timeout == 0 || timeout < commit_timeout))
+			commit_timeout = timeout;
+	}
+	if (commit_timeout > 0)
+		crm_http_set_deadline(TimestampTzPlusMilliseconds(commit_start, commit_timeout),
+							  "commit_timeout");
+}
+
 /* Sends what these rows of the outbox say, and takes them out of it. */
 static void
 push_rows(List *rows)
@@ -778,6 +801,7 @@ push_rows(List *rows)
 	Push	   *push = collect_objects(rows);
 	ListCell   *lc;
 
+	set_deadline(push->objects);
 	foreach_group(push, needs_row, read_rows);
 	foreach_group(push, needs_get, get_objects);
 	foreach(lc, push->objects)
@@ -854,24 +878,6 @@ set_constraints_immediate(void)
 	AfterTriggerSetState(stmt);
 }
 
-/* The shortest commit_timeout of the servers concerned rules. */
-static void
-set_deadline(List *rows)
-{
-	int			shortest = INT_MAX;
-	ListCell   *lc;
-
-	foreach(lc, rows)
-	{
-		CrmTable   *table = table_of_store(((CrmOutboxRow *) lfirst(lc))->store);
-
-		shortest = Min(shortest, crm_connection_commit_timeout(table->serverid));
-	}
-	if (rows != NIL && shortest > 0)
-		crm_http_set_deadline(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), shortest),
-							  "commit_timeout");
-}
-
 static void
 push_hard(void)
 {
@@ -886,8 +892,6 @@ push_hard(void)
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("triggers keep changing synchronised tables as changes are pushed"),
 					 errdetail("%d rounds were made.", MAX_ROUNDS)));
-		if (round == 0)
-			set_deadline(rows);
 		push_rows(rows);
 	}
 }
@@ -900,6 +904,8 @@ crm_push_all(void)
 	MemoryContext before = MemoryContextSwitchTo(memory);
 	ListCell   *lc;
 
+	commit_start = GetCurrentTimestamp();
+	commit_timeout = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_constraints_immediate();
 	if (IsolationIsSerializable())

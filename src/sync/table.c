@@ -11,6 +11,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_table.h"
 #include "commands/defrem.h"
 #include "foreign/fdwapi.h"
@@ -65,6 +66,20 @@ typedef struct TableEntry
 
 static HTAB *tables = NULL;
 static List *retired = NIL;		/* CrmTables that may still be in use */
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
 
 static CrmWritable
 property_writable(const CrmField *field)
@@ -220,21 +235,28 @@ find_key(CrmTable *table)
 	table->entity.key = table->key->field;
 }
 
+/*
+ * The table that an option "store" names; InvalidOid when there is none, or when
+ * it is somebody else's: his writes are not for this table's owner to read.
+ */
+static Oid
+resolve_store(const char *store, Oid owner)
+{
+	List	   *names = stringToQualifiedNameList(store);
+	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+
+	return OidIsValid(relid) && relation_owner(relid) == owner ? relid : InvalidOid;
+}
+
 static void
 find_store(CrmTable *table, const char *store)
 {
-	List	   *names;
-
 	if (store == NULL)
 		return;
-	names = stringToQualifiedNameList(store);
-	table->store = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+	table->store_option = pstrdup(store);
+	table->store = resolve_store(store, table->owner);
 	if (!OidIsValid(table->store))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-				 errmsg("the store \"%s\" of foreign table %s does not exist", store, table->name),
-				 errhint("If it was renamed, use ALTER FOREIGN TABLE %s OPTIONS (SET store '...').",
-						 table->name)));
+		return;
 	table->store_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->store)),
 												   get_rel_name(table->store));
 	for (int i = 0; i < table->ncolumns; i++)
@@ -429,17 +451,34 @@ crm_table_of_store(Oid store)
 
 	foreach(lc, crm_table_all_synchronised())
 	{
-		CrmTable   *table = crm_table_get(lfirst_oid(lc));
+		Oid			relid = lfirst_oid(lc);
+		char	   *name = crm_option(GetForeignTable(relid)->options, "store");
 
-		if (table->store == store)
-			return table;
+		if (resolve_store(name, relation_owner(relid)) == store)
+			return crm_table_get(relid);
 	}
 	return NULL;
 }
 
 void
+crm_table_check(CrmTable *table)
+{
+	if (table->store_option == NULL || OidIsValid(table->store))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+			 errmsg("the store \"%s\" of foreign table %s does not exist",
+					table->store_option, table->name),
+			 errdetail("Or it does not belong to the foreign table's owner, as a store must."),
+			 errhint("If it was renamed: ALTER FOREIGN TABLE %s OPTIONS (SET store '...'). "
+					 "To make a new one: SELECT crm_sync.create_store('%s').",
+					 table->name, table->name)));
+}
+
+void
 crm_table_require_store(CrmTable *table)
 {
+	crm_table_check(table);
 	if (!OidIsValid(table->store))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

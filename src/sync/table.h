@@ -47,7 +47,8 @@ typedef struct CrmTable
 	Oid			serverid;
 	Oid			owner;			/* with whose rights and mapping it is pulled */
 	char	   *name;			/* qualified, for messages */
-	Oid			store;			/* InvalidOid: pass-through */
+	char	   *store_option;	/* NULL: pass-through */
+	Oid			store;			/* InvalidOid also when it is not there */
 	char	   *store_name;		/* qualified and quoted, for SQL */
 	CrmOnMissing on_missing;
 	bool		updatable;
@@ -71,6 +72,9 @@ extern CrmTable *crm_table_get(Oid foreign_table);
 
 /* The synchronised table that this store belongs to; NULL when there is none. */
 extern CrmTable *crm_table_of_store(Oid store);
+
+/* ERROR when the table names a store that is not there. */
+extern void crm_table_check(CrmTable *table);
 
 /* ERROR unless the table has a store and both sides have the same columns. */
 extern void crm_table_require_store(CrmTable *table);

@@ -1,6 +1,6 @@
 /*
  * sync/xact.c
- *	  The transaction callback: push before the commit, forget after the end.
+ *	  The transaction callbacks: push before the commit, forget after the end.
  */
 #include "postgres.h"
 
@@ -56,8 +56,18 @@ on_transaction(XactEvent event, void *arg)
 	}
 }
 
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		crm_pull_at_subabort(self);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		crm_pull_at_subcommit(self, parent);
+}
+
 void
 crm_xact_init(void)
 {
+	RegisterSubXactCallback(on_subtransaction, NULL);
 	RegisterXactCallback(on_transaction, NULL);
 }
