@@ -56,9 +56,11 @@ SHLIB_LINK := $(shell xml2-config --libs) $(shell curl-config --libs)
 
 include $(PGXS)
 
-# Debian's flags are gcc's: clang may overlook those it does not know.
+# Where PostgreSQL was built with gcc, clang may overlook what it does not know:
+# gcc's options, and the attribute gnu_printf in PostgreSQL's headers.
 ifneq ($(findstring clang,$(CC)),)
-override CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
+override CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
+	-Wno-ignored-attributes
 endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h)

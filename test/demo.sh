@@ -16,8 +16,8 @@ fail() {
 	exit 1
 }
 
-# Comments, which tell the story, stand apart, and in colour where there is
-# any; psql itself leaves empty lines out.
+# Statements and results stand apart (psql leaves empty lines out), and the
+# comments, which tell the story, in colour where there is any.
 paint() {
 	local bold='' red='' plain=''
 	if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "$TERM" != dumb ]; then
@@ -26,10 +26,10 @@ paint() {
 	awk -v bold="$bold" -v red="$red" -v plain="$plain" '
 		BEGIN { empty = 1 }
 		{ comment = /^--( |$)/ }
-		comment != was && !empty { print "" }
+		(comment != was || tag) && !empty { print "" }
 		comment { $0 = bold $0 plain }
 		/^psql:/ { $0 = red $0 plain }
-		{ print; fflush(); was = comment; empty = /^$/ }'
+		{ print; fflush(); was = comment; empty = /^$/; tag = /^[A-Z][A-Z0-9 ]*$/ }'
 }
 
 step "Building the extension"
@@ -49,7 +49,7 @@ psql -X -q -d demo -v ON_ERROR_STOP=1 -v port="$simulator_port" -c "SET cdms.src
 
 sed "s|@url@|http://127.0.0.1:$simulator_port/UKTI|" test/demo.sql >"$run/demo.sql"
 echo
-psql -X -a -v ON_ERROR_STOP=1 -P pager=off -d demo -f "$run/demo.sql" 2>&1 | paint
+psql -X -a -v ON_ERROR_STOP=1 -P pager=off -P format=wrapped -P columns=110 -d demo -f "$run/demo.sql" 2>&1 | paint
 [ "${PIPESTATUS[0]}" -eq 0 ] || fail "the story above did not go as it should"
 
 if [ -n "${KEEP:-}" ]; then

@@ -82,7 +82,8 @@ INSERT INTO crm.organisation (id, name, alias, uk_organisation, postcode, city, 
 UPDATE crm.organisation SET alias = 'Engines & Sons'
     WHERE id = '2f1c9a54-7a31-4c0e-9d55-6f0b8a1e2011';
 
--- ... and is in CDMS, which got the whole of it once and then what changed.
+-- ... and is in CDMS, which was sent the whole of it once, then what changed.
+-- (optevia_PAFOverride is the constant that goes with each write.)
 
 SELECT cdms.log('POST');
 SELECT cdms.log('MERGE');
@@ -95,10 +96,10 @@ BEGIN;
 UPDATE crm.organisation SET name = 'Never Mind Ltd'
     WHERE id = '2f1c9a54-7a31-4c0e-9d55-6f0b8a1e2011';
 ROLLBACK;
-SELECT cdms.log('MERGE');
+SELECT cdms.requests('MERGE');
 SELECT cdms.get('Account', '2f1c9a54-7a31-4c0e-9d55-6f0b8a1e2011', 'Name');
 
--- Anything SQL can do, CDMS's interface could not: counting, joining.
+-- Counting and joining, which CDMS's interface does not offer.
 
 SELECT count(*) FROM crm.organisation;
 
@@ -112,13 +113,15 @@ SELECT o.name AS organisation, c.first_name, c.last_name
     FROM crm.organisation o JOIN crm.contact c ON c.organisation = o.id
     WHERE o.name LIKE 'O''Neil%';
 
--- A column that only this CRM has.
+-- A column that only this CRM has.  CDMS is not told of it.
 
+SELECT cdms.log_clear();
 ALTER FOREIGN TABLE crm.organisation ADD COLUMN account_manager text;
 SELECT crm_sync.create_store('crm.organisation');
 
 UPDATE crm.organisation SET account_manager = 'Grace' WHERE name LIKE 'O''Neil%'
     RETURNING name, account_manager;
+SELECT cdms.requests('MERGE');
 
 -- The history of one organisation: what changed, where, and what it was before.
 

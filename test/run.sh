@@ -74,7 +74,10 @@ suite_clang() {
 	clang=$(sed -n 's/^CLANG = *//p' "$makefiles/Makefile.global")
 	command -v "$clang" >/dev/null || clang=clang
 	mkdir "$run/clang" && cp -r Makefile crm_sync* src "$run/clang"
-	if (cd "$run/clang" && build "$run/clang.log" CC="$clang" with_llvm=no); then
+	if (
+		cd "$run/clang" && make -s clean PG_CONFIG="$pg_config" &&
+			build "$run/clang.log" CC="$clang" with_llvm=no
+	); then
 		count 1 0
 	else
 		cat "$run/clang.log"
@@ -83,7 +86,7 @@ suite_clang() {
 }
 
 suite_simulator() {
-	"$python" test/cdms/selftest.py >"$run/selftest.out" 2>&1
+	"$python" test/cdms/selftest.py -v >"$run/selftest.out" 2>&1
 	local status=$?
 	cat "$run/selftest.out"
 	count_unittest "$run/selftest.out" "$status"
@@ -158,6 +161,14 @@ suite_tap() {
 
 all_passed=0 all_failed=0 all_skipped=0
 
+# Why tests were skipped, each reason once.
+reasons() {
+	{
+		sed -n 's/^ok\b.*# *skip */    skipped: /Ip' "$1"
+		sed -n "s/.* \.\.\. skipped ['\"]\(.*\)['\"]$/    skipped: \1/p" "$1"
+	} | sort -u
+}
+
 # run_suite NAME TITLE
 run_suite() {
 	local log=$run/$1.suite start=$SECONDS
@@ -171,10 +182,11 @@ run_suite() {
 	printf '%4d passed, %d failed' "$passed" "$failed"
 	[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
 	printf '  (%d s)\n' $((SECONDS - start))
+	if [ "$skipped" -gt 0 ]; then
+		reasons "$log"
+	fi
 	if [ "$failed" -gt 0 ]; then
-		sed 's/^/    /' "$log"
-	elif [ "$skipped" -gt 0 ]; then
-		grep -iE '^ok\b.*# *skip' "$log" | sed 's/^/    /'
+		grep -vE '^ok |\.\.\. (ok|skipped .*)$' "$log" | sed 's/^/    /'
 	fi
 	all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
 }
