@@ -186,7 +186,7 @@ run_suite() {
 		reasons "$log"
 	fi
 	if [ "$failed" -gt 0 ]; then
-		grep -vE '^ok |\.\.\. (ok|skipped .*)$' "$log" | sed 's/^/    /'
+		grep -vE '^ok |\.\.\. (ok|skipped .*)$|^test_[a-z_]* \(.*\)$' "$log" | sed 's/^/    /'
 	fi
 	all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
 }
