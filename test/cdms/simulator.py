@@ -74,48 +74,57 @@ def remove_files(options):
             os.unlink(path)
 
 
+def announce(options, server):
+    write_file(options.pid_file, str(os.getpid()))
+    write_file(options.port_file, str(server.port))
+
+
+def daemonize():
+    """Returns in the daemon; the parent ends when `tell` is written to."""
+    reader, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        os._exit(0 if os.read(reader, 1) else 1)
+    os.close(reader)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    return tell
+
+
+def let_go(tell):
+    """The files are there: the parent may return, the terminal is not ours."""
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.write(tell, b"1")
+    os.close(tell)
+
+
 def main():
     options = arguments()
     for name in ("port_file", "pid_file", "log_file"):
         if getattr(options, name):
             setattr(options, name, os.path.abspath(getattr(options, name)))
     server = build(options)
-    url = "http://127.0.0.1:%d%s" % (server.port, ORGANISATION)
-    if options.daemon:
-        daemonize(options, server)
-    else:
-        write_file(options.pid_file, str(os.getpid()))
-        write_file(options.port_file, str(server.port))
-        print(url, flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    threading.stack_size(512 * 1024)
+    tell = daemonize() if options.daemon else None
     try:
+        # before anybody can know of this process, and end it
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        announce(options, server)
+        if tell is not None:
+            let_go(tell)
+        else:
+            print("http://127.0.0.1:%d%s" % (server.port, ORGANISATION),
+                  flush=True)
+        threading.stack_size(512 * 1024)
         server.serve(options.idle_exit)
     except (SystemExit, KeyboardInterrupt):
         pass
     finally:
         remove_files(options)
-        os._exit(0)
-
-
-def daemonize(options, server):
-    """Returns in the daemon, once the one who waits may read its files."""
-    reader, writer = os.pipe()
-    if os.fork():
-        os.close(writer)
-        os._exit(0 if os.read(reader, 1) else 1)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    write_file(options.pid_file, str(os.getpid()))
-    write_file(options.port_file, str(server.port))
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    os.write(writer, b"1")
-    os.close(writer)
-    os.close(reader)
+    os._exit(0)  # whatever clients' threads are doing
 
 
 if __name__ == "__main__":
