@@ -122,7 +122,9 @@ insert_sql(ModifyState *state, OnConflictAction on_conflict)
 							 quote_identifier(((CrmColumn *) lfirst(lc))->name));
 		appendStringInfoString(&sql, ") VALUES (");
 		foreach(lc, state->columns)
-			appendStringInfo(&sql, "%s$%d", foreach_current_index(lc) ? ", " : "",
+			appendStringInfo(&sql, lfirst(lc) == state->table->key ?
+							 "%sCOALESCE($%d, pg_catalog.gen_random_uuid())" : "%s$%d",
+							 foreach_current_index(lc) ? ", " : "",
 							 foreach_current_index(lc) + 1);
 		appendStringInfoChar(&sql, ')');
 	}

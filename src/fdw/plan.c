@@ -62,12 +62,13 @@ make_path(PlannerInfo *root, RelOptInfo *rel, ParamPathInfo *param)
 	double		rows = param ? param->ppi_rows : rel->rows;
 	double		scanned = param ? rows : rel->tuples;
 	Cost		run = cpu_tuple_cost * scanned + rel->baserestrictcost.per_tuple * scanned;
+	Cost		startup = param ? 0 : REQUEST_COST; /* asked once, however often rescanned */
 
 	if (param)
 		run += random_page_cost;	/* the store's index is descended */
 	else
 		run += seq_page_cost * rel->pages;
-	return crm_create_foreignscan_path(root, rel, rows, REQUEST_COST, REQUEST_COST + run,
+	return crm_create_foreignscan_path(root, rel, rows, startup, startup + run,
 									   param ? param->ppi_req_outer : rel->lateral_relids);
 }
 
@@ -240,11 +241,18 @@ row_lock(PlannerInfo *root, RelOptInfo *rel)
 		[LCS_FORNOKEYUPDATE] = " FOR NO KEY UPDATE",
 		[LCS_FORUPDATE] = " FOR UPDATE",
 	};
+	static const char *const policies[] = {
+		[LockWaitBlock] = "",
+		[LockWaitSkip] = " SKIP LOCKED",
+		[LockWaitError] = " NOWAIT",
+	};
 	PlanRowMark *mark = get_plan_rowmark(root->rowMarks, rel->relid);
 
 	if (bms_is_member(rel->relid, root->all_result_relids))
 		return locks[root->parse->commandType == CMD_DELETE ? LCS_FORUPDATE : LCS_FORNOKEYUPDATE];
-	return locks[mark ? mark->strength : LCS_NONE];
+	if (mark == NULL || mark->strength == LCS_NONE)
+		return "";
+	return psprintf("%s%s", locks[mark->strength], policies[mark->waitPolicy]);
 }
 
 ForeignScan *

@@ -166,12 +166,16 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 					 quote_identifier(table->key->name)));
 }
 
+/*
+ * Triggers fire in the order of their names: digits come first, so that history
+ * has a change before those that other triggers make in answer to it.
+ */
 static void
 attach_triggers(const char *qualified)
 {
-	run(psprintf("CREATE OR REPLACE TRIGGER crm_sync_capture AFTER INSERT OR UPDATE OR DELETE ON %s "
+	run(psprintf("CREATE OR REPLACE TRIGGER \"00_crm_sync_capture\" AFTER INSERT OR UPDATE OR DELETE ON %s "
 				 "FOR EACH ROW EXECUTE FUNCTION crm_sync.capture()", qualified));
-	run(psprintf("CREATE OR REPLACE TRIGGER crm_sync_truncated BEFORE TRUNCATE ON %s "
+	run(psprintf("CREATE OR REPLACE TRIGGER \"00_crm_sync_truncated\" BEFORE TRUNCATE ON %s "
 				 "FOR EACH STATEMENT EXECUTE FUNCTION crm_sync.truncated()", qualified));
 }
 

@@ -217,26 +217,40 @@ column_field(CrmTable *table, const CrmColumn *column)
 	return &table->entity.fields[column->field];
 }
 
-static bool
-has_operation(PushObject *object, char operation)
+static int
+count_operation(PushObject *object, char operation)
 {
+	int			n = 0;
 	ListCell   *lc;
 
 	foreach(lc, object->rows)
 		if (((CrmOutboxRow *) lfirst(lc))->operation == operation)
-			return true;
-	return false;
+			n++;
+	return n;
 }
 
+/* It may be there although this says it was not: an answer was lost. */
+static bool
+was_attempted(PushObject *object)
+{
+	return ((CrmOutboxRow *) linitial(object->rows))->attempts > 0;
+}
+
+/*
+ * From whether the row is there now, and how often it came and went, follows
+ * whether CDMS has it.  The order of the rows of the outbox says less: a trigger
+ * may have changed a row before its insertion was noted.
+ */
 static Action
 decide_action(PushObject *object)
 {
-	CrmOutboxRow *first = linitial(object->rows);
-	CrmOutboxRow *last = llast(object->rows);
+	bool		is_here = object->row != NULL;
+	int			gained = count_operation(object, 'i') - count_operation(object, 'd');
+	bool		is_there = is_here - gained > 0;
 
-	if (last->operation == 'd')
-		return first->operation == 'i' && first->attempts == 0 ? ACTION_NONE : ACTION_DELETE;
-	return first->operation == 'i' ? ACTION_CREATE : ACTION_UPDATE;
+	if (is_here)
+		return is_there ? ACTION_UPDATE : ACTION_CREATE;
+	return is_there || was_attempted(object) ? ACTION_DELETE : ACTION_NONE;
 }
 
 static bool
@@ -270,7 +284,7 @@ is_touched(PushObject *object, CrmColumn *column)
 	ListCell   *lc;
 
 	/* Deleted and inserted again: it is another row under the old key. */
-	if (has_operation(object, 'd'))
+	if (count_operation(object, 'd') > 0)
 		return true;
 	foreach(lc, object->rows)
 	{
@@ -362,12 +376,6 @@ collect_objects(List *rows)
 	push->index = hash_create("crm_sync push", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	foreach(lc, rows)
 		add_row(push, lfirst(lc));
-	foreach(lc, push->objects)
-	{
-		PushObject *object = lfirst(lc);
-
-		object->action = decide_action(object);
-	}
 	return push;
 }
 
@@ -421,9 +429,9 @@ object_keys(List *objects)
 }
 
 static bool
-needs_row(PushObject *object)
+is_any(PushObject *object)
 {
-	return object->action == ACTION_CREATE || object->action == ACTION_UPDATE;
+	return true;
 }
 
 static void
@@ -438,9 +446,8 @@ read_rows(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 		PushObject *object = lfirst(lc);
 
 		object->row = hash_search(rows, &object->id.key, HASH_FIND, NULL);
-		if (object->row == NULL)	/* deleted behind the trigger's back */
-			object->action = ACTION_NONE;
-		else if (object->action == ACTION_UPDATE)
+		object->action = decide_action(object);
+		if (object->action == ACTION_UPDATE)
 			collect_columns(object);
 	}
 }
@@ -802,7 +809,7 @@ push_rows(List *rows)
 	ListCell   *lc;
 
 	set_deadline(push->objects);
-	foreach_group(push, needs_row, read_rows);
+	foreach_group(push, is_any, read_rows);
 	foreach_group(push, needs_get, get_objects);
 	foreach(lc, push->objects)
 		if (((PushObject *) lfirst(lc))->got)
