@@ -97,7 +97,8 @@ suite_unit() {
 		count 0 1
 		return
 	}
-	make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
+	PGOPTIONS=${CRM_CAPTURES:+-c crm_unit.captures=$CRM_CAPTURES} \
+		make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
 	local status=$?
 	cat "$run/unit.tap"
 	count_tap "$run/unit.tap" "$status"

@@ -64,6 +64,8 @@ missing() {
 	command -v curl-config >/dev/null || echo "libcurl4-openssl-dev"
 	command -v xml2-config >/dev/null || echo "libxml2-dev"
 	has_headers || echo "libkrb5-dev"
+	[ -s /etc/ssl/certs/ca-certificates.crt ] || echo "ca-certificates"
+	command -v openssl >/dev/null || echo "openssl"
 	[ -x /usr/bin/python3 ] || echo "python3"
 	command -v prove >/dev/null || echo "perl"
 	perl -MIPC::Run -e 1 2>/dev/null || echo "libipc-run-perl"
