@@ -31,7 +31,8 @@ has_server() {
 	bin=$("$pg_config" --bindir 2>/dev/null) && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ]
 }
 
-has_headers() {
+# PostgreSQL's header libpq/libpq-be.h includes it.
+has_gssapi() {
 	[ -f /usr/include/gssapi/gssapi.h ]
 }
 
@@ -63,7 +64,7 @@ missing() {
 	has_pgxs && { has_clang || echo "clang"; }
 	command -v curl-config >/dev/null || echo "libcurl4-openssl-dev"
 	command -v xml2-config >/dev/null || echo "libxml2-dev"
-	has_headers || echo "libkrb5-dev"
+	has_gssapi || echo "libkrb5-dev"
 	[ -s /etc/ssl/certs/ca-certificates.crt ] || echo "ca-certificates"
 	command -v openssl >/dev/null || echo "openssl"
 	[ -x /usr/bin/python3 ] || echo "python3"
