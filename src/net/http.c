@@ -106,7 +106,7 @@ typedef struct CrmHttpTransfer
 	const HttpMethod *method;
 	CURL	   *easy;
 	struct curl_slist *headers;
-	int64		sendings;		/* of this request: by libcurl */
+	int			sendings;		/* of this request, by libcurl */
 	HttpStop	stop;
 	size_t		header_size;	/* of all the answer's headers so far */
 	bool		header_complete;
@@ -335,7 +335,8 @@ http_keep_header(char **value, const char *name, const char *line, size_t length
 
 	if (length <= from || line[from] != ':' || pg_strncasecmp(line, name, from) != 0)
 		return true;
-	for (from++; from < length && isspace((unsigned char) line[from]);)
+	from++;
+	while (from < length && isspace((unsigned char) line[from]))
 		from++;
 	while (length > from && isspace((unsigned char) line[length - 1]))
 		length--;
@@ -440,11 +441,27 @@ http_close_socket(void *arg, curl_socket_t fd)
 
 /* ------------------------------------------------------------- session */
 
+/* Takes away all that was made for a request, if there is one. */
+static void
+http_release(CrmHttpSession *session)
+{
+	CrmHttpTransfer *transfer = &session->transfer;
+
+	crm_loop_leave(&session->loop);
+	if (transfer->easy != NULL)
+		curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	http_forget_headers(transfer);
+	free(transfer->body);
+	memset(transfer, 0, sizeof(*transfer));
+}
+
 static void
 http_free_session(void *arg)
 {
 	CrmHttpSession *session = arg;
 
+	http_release(session);
 	crm_loop_free(&session->loop);
 	if (session->share != NULL)
 		curl_share_cleanup(session->share);
@@ -685,21 +702,24 @@ http_limit_time(CrmHttpSession *session, const CrmHttpRequest *request)
 	CrmHttpTransfer *transfer = &session->transfer;
 	long		left = http_time_left();
 
+	if (left == 0)
+		http_raise_timeout(request->url, deadline_option);
 	transfer->time_limit = session->settings.request_timeout;
 	transfer->time_limit_option = "request_timeout";
 	if (left >= 0 && (transfer->time_limit == 0 || left < transfer->time_limit))
 	{
-		transfer->time_limit = Max(left, 1);
+		transfer->time_limit = left;
 		transfer->time_limit_option = deadline_option;
 	}
-	if (left == 0)
-		http_raise_timeout(request->url, deadline_option);
 }
 
 static void
 http_prepare(CrmHttpSession *session, const CrmHttpRequest *request)
 {
 	CrmHttpTransfer *transfer = &session->transfer;
+
+	/* FATAL leaves a request as it stands, and ends the transaction after it. */
+	http_release(session);
 
 	transfer->started = crm_loop_now();
 	transfer->method = http_method(request->method);
@@ -805,21 +825,6 @@ http_count(CrmHttpSession *session, const CrmHttpRequest *request,
 	counters->retries += Max(transfer->sendings - 1, 0);
 	counters->errors += response == NULL || response->status >= 400 ? 1 : 0;
 	counters->milliseconds += crm_loop_now() - transfer->started;
-}
-
-/* Takes away all that was made for the request. */
-static void
-http_release(CrmHttpSession *session)
-{
-	CrmHttpTransfer *transfer = &session->transfer;
-
-	crm_loop_leave(&session->loop);
-	if (transfer->easy != NULL)
-		curl_easy_cleanup(transfer->easy);
-	curl_slist_free_all(transfer->headers);
-	http_forget_headers(transfer);
-	free(transfer->body);
-	memset(transfer, 0, sizeof(*transfer));
 }
 
 static void

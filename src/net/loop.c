@@ -14,6 +14,7 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "utils/memutils.h"
 #include "utils/wait_event.h"
 
 #include "net/loop.h"
@@ -147,12 +148,15 @@ loop_free_set(CrmLoop *loop)
 		FreeWaitEventSet(set);
 }
 
-/* A set of the latch and of what libcurl wants watched now. */
+/*
+ * A set of the latch and of what libcurl wants watched now.  It is crm_loop_leave
+ * that frees it, which after FATAL comes when shorter-lived memory has gone.
+ */
 static void
 loop_build_set(CrmLoop *loop)
 {
 	loop_free_set(loop);
-	loop->set = CreateWaitEventSet(CurrentMemoryContext, loop->nsockets + 2);
+	loop->set = CreateWaitEventSet(TopMemoryContext, loop->nsockets + 2);
 	AddWaitEventToSet(loop->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(loop->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	for (int i = 0; i < loop->nsockets; i++)

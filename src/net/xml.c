@@ -19,6 +19,13 @@
 
 #define XML_MAX_DEPTH 64
 
+/* Since 2.12 libxml2 shows its complaints read-only. */
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *XmlComplaint;
+#else
+typedef xmlErrorPtr XmlComplaint;
+#endif
+
 struct CrmXmlReader
 {
 	xmlTextReaderPtr reader;	/* NULL once closed */
@@ -48,7 +55,7 @@ xml_release(void *arg)
 
 /* libxml2's complaint.  The first is the cause of those that follow. */
 static void
-xml_note_error(void *arg, xmlErrorPtr error)
+xml_note_error(void *arg, XmlComplaint error)
 {
 	CrmXmlReader *reader = arg;
 
@@ -61,6 +68,8 @@ xml_note_error(void *arg, xmlErrorPtr error)
 }
 
 static void xml_refuse(CrmXmlReader *reader, int sqlstate, const char *words)
+			pg_attribute_noreturn();
+static void xml_refuse_malformed(CrmXmlReader *reader, const char *words)
 			pg_attribute_noreturn();
 
 /* The ERROR for this document; words are replaced by the parser's own, if any. */
