@@ -18,6 +18,7 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
@@ -44,7 +45,8 @@ typedef struct OptionDef
 	OptionKind	kind;
 	const char *choices;		/* KIND_ENUM: separated by blanks */
 	const char *available;		/* the values this version has, separated by
-								 * blanks; "" none; NULL all */
+								 * blanks, KIND_ENUM aside at most one; "" none;
+								 * NULL all */
 	bool		superuser;
 } OptionDef;
 
@@ -52,6 +54,8 @@ typedef struct OptionDef
 #define MAPPING		UserMappingRelationId
 #define TABLE		ForeignTableRelationId
 #define COLUMN		AttributeRelationId
+
+#define HINT_ROOT	"Give the organisation's root: OPTIONS (url 'https://crm.example.org/UKTI')."
 
 static const OptionDef option_defs[] = {
 	{SERVER, "url", KIND_URL},
@@ -67,10 +71,10 @@ static const OptionDef option_defs[] = {
 	{SERVER, "commit_timeout", KIND_DURATION},
 	{SERVER, "max_retries", KIND_COUNT},
 	{SERVER, "max_connections", KIND_COUNT},
-	{SERVER, "batch", KIND_BOOL, NULL, "off false no 0"},
+	{SERVER, "batch", KIND_BOOL, NULL, "off"},
 	{SERVER, "max_response_size", KIND_SIZE},
-	{SERVER, "max_age", KIND_DURATION, NULL, "0 0s 0ms 0min"},
-	{SERVER, "overlap", KIND_DURATION, NULL, "2min 120s"},
+	{SERVER, "max_age", KIND_DURATION, NULL, "0"},
+	{SERVER, "overlap", KIND_DURATION, NULL, "2min"},
 	{SERVER, "updatable", KIND_BOOL},
 	{MAPPING, "username", KIND_TEXT},
 	{MAPPING, "password", KIND_CONSTANT},
@@ -81,7 +85,7 @@ static const OptionDef option_defs[] = {
 	{TABLE, "on_missing", KIND_ENUM, "create delete ignore"},
 	{TABLE, "writes", KIND_ENUM, "sync queue", "sync"},
 	{TABLE, "on_unavailable", KIND_ENUM, "error local", "error"},
-	{TABLE, "max_age", KIND_DURATION, NULL, "0 0s 0ms 0min"},
+	{TABLE, "max_age", KIND_DURATION, NULL, "0"},
 	{TABLE, "updatable", KIND_BOOL},
 	{COLUMN, "property", KIND_TEXT},
 	{COLUMN, "type", KIND_TYPE},
@@ -125,6 +129,8 @@ is_one_of(const char *value, const char *words)
 {
 	size_t		length = strlen(value);
 
+	if (strchr(value, ' ') != NULL)
+		return false;
 	for (const char *p = words; (p = strstr(p, value)) != NULL && length > 0; p++)
 		if ((p == words || p[-1] == ' ') && (p[length] == ' ' || p[length] == '\0'))
 			return true;
@@ -136,6 +142,7 @@ static const char *
 closest_option(Oid catalog, const char *name)
 {
 	int			length = Min(strlen(name), NAMEDATALEN);
+	const char *lower = asc_tolower(name, length);
 	int			limit = Max(1, Min(4, length / 2));
 	const char *closest = NULL;
 
@@ -146,7 +153,7 @@ closest_option(Oid catalog, const char *name)
 
 		if (option_defs[i].catalog != catalog)
 			continue;
-		distance = varstr_levenshtein_less_equal(name, length, option, strlen(option),
+		distance = varstr_levenshtein_less_equal(lower, length, option, strlen(option),
 												 1, 1, 1, limit, true);
 		if (distance <= limit)
 		{
@@ -157,10 +164,24 @@ closest_option(Oid catalog, const char *name)
 	return closest;
 }
 
+/* All options of this catalog's objects, for a HINT. */
+static char *
+option_names(Oid catalog)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(option_defs); i++)
+		if (option_defs[i].catalog == catalog)
+			appendStringInfo(&names, "%s%s", names.len ? ", " : "", option_defs[i].name);
+	return names.data;
+}
+
 static void
 throw_unknown(Oid catalog, const char *name)
 {
 	const char *closest = closest_option(catalog, name);
+	char	   *names = option_names(catalog);
 	StringInfoData elsewhere;
 
 	initStringInfo(&elsewhere);
@@ -173,7 +194,9 @@ throw_unknown(Oid catalog, const char *name)
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\" for a %s", name, catalog_noun(catalog)),
 			 elsewhere.len ? errhint("It is an option of a %s.", elsewhere.data) :
-			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) : 0));
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
+			 *names ? errhint("The options are: %s.", names) :
+			 errhint("There are none.")));
 }
 
 static void
@@ -297,6 +320,26 @@ validate_value(const OptionDef *def, const char *value)
 	}
 }
 
+/* Does this version do what the value says, however it is written? */
+static bool
+is_available(const OptionDef *def, const char *value)
+{
+	bool		wanted_bool;
+	bool		has_bool;
+	int			wanted_ms;
+	int			has_ms;
+
+	if (def->available == NULL)
+		return true;
+	if (def->kind == KIND_BOOL)
+		return parse_bool(value, &wanted_bool) && parse_bool(def->available, &has_bool) &&
+			wanted_bool == has_bool;
+	if (def->kind == KIND_DURATION)
+		return parse_duration(value, &wanted_ms) && parse_duration(def->available, &has_ms) &&
+			wanted_ms == has_ms;
+	return is_one_of(value, def->available);
+}
+
 static void
 validate_option(DefElem *option, Oid catalog)
 {
@@ -308,7 +351,7 @@ validate_option(DefElem *option, Oid catalog)
 	value = defGetString(option);
 	validate_value(def, value);
 
-	if (def->available && !is_one_of(value, def->available))
+	if (!is_available(def, value))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 *def->available ?
@@ -334,7 +377,12 @@ crm_options_validate(List *options, Oid catalog)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("a server of crm_sync needs the option \"url\""),
-				 errhint("Give the organisation's root: OPTIONS (url 'https://crm.example.org/UKTI').")));
+				 errhint(HINT_ROOT)));
+	if (catalog == SERVER && strcasestr(crm_option(options, "url"), "/XRMServices/"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("the option \"url\" is the address of a service, not of an organisation"),
+				 errhint(HINT_ROOT)));
 	if (catalog == TABLE && crm_option(options, "entity") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
