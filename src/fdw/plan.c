@@ -104,6 +104,18 @@ movable_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return result;
 }
 
+/* list_member for sets, which are no nodes before PostgreSQL 16. */
+static bool
+has_relids(List *sets, Relids relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, sets)
+		if (bms_equal(lfirst(lc), relids))
+			return true;
+	return false;
+}
+
 /* Scans of the store by values of an outer row: nested loops over its indexes. */
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
@@ -117,7 +129,7 @@ add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel)
 		Relids		outer = bms_union(clause->clause_relids, rel->lateral_relids);
 
 		outer = bms_del_member(outer, rel->relid);
-		if (bms_is_empty(outer) || list_member(done, outer))
+		if (bms_is_empty(outer) || has_relids(done, outer))
 			continue;
 		done = lappend(done, outer);
 		add_path(rel, (Path *) make_path(root, rel,
