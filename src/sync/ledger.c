@@ -223,17 +223,28 @@ id_array(List *rows)
 										   TYPALIGN_DOUBLE));
 }
 
+/* What row_to_json leaves to the session. */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			output_settings[] = {
+	{"bytea_output", "hex"},
+	{"DateStyle", "ISO"},
+	{"extra_float_digits", "3"},
+	{"IntervalStyle", "postgres"},
+	{"TimeZone", "UTC"}
+};
+
 Datum
 crm_ledger_row_json(HeapTuple tuple, TupleDesc desc)
 {
 	int			level = NewGUCNestLevel();
 	Datum		json;
 
-	/* What row_to_json leaves to the session: floats and bytea. */
-	(void) set_config_option("extra_float_digits", "3", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < lengthof(output_settings); i++)
+		(void) set_config_option(output_settings[i].name, output_settings[i].value, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	json = DirectFunctionCall1(row_to_json, heap_copy_tuple_as_datum(tuple, desc));
 	AtEOXact_GUC(true, level);
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json)));

@@ -16,13 +16,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -165,48 +165,6 @@ json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
 	else
 		elog(ERROR, "column \"%s\" of an outbox row is not a scalar", column->name);
 	return InputFunctionCall(&field->input, text, field->typioparam, field->pgtypmod);
-}
-
-static void
-push_json(JsonbParseState **state, const CrmField *field, Datum value, bool isnull)
-{
-	JsonbValue	json;
-	Oid			output;
-	bool		varlena;
-
-	json.type = jbvString;
-	if (isnull)
-		json.type = jbvNull;
-	else if (field->basetype == BOOLOID)
-	{
-		json.type = jbvBool;
-		json.val.boolean = DatumGetBool(value);
-	}
-	else
-	{
-		if (field->basetype == TIMESTAMPTZOID)
-			json.val.string.val = JsonEncodeDateTime(NULL, value, TIMESTAMPTZOID, NULL);
-		else
-		{
-			getTypeOutputInfo(field->pgtype, &output, &varlena);
-			json.val.string.val = OidOutputFunctionCall(output, value);
-		}
-		json.val.string.len = strlen(json.val.string.val);
-	}
-	pushJsonbValue(state, WJB_VALUE, &json);
-}
-
-static void
-push_json_column(JsonbParseState **state, CrmColumn *column, const CrmField *field,
-				 Datum value, bool isnull)
-{
-	JsonbValue	name;
-
-	name.type = jbvString;
-	name.val.string.val = column->name;
-	name.val.string.len = strlen(column->name);
-	pushJsonbValue(state, WJB_KEY, &name);
-	push_json(state, field, value, isnull);
 }
 
 /* ---------------------------------------------- from rows to objects */
@@ -516,6 +474,28 @@ get_objects(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 	}
 }
 
+/* What CDMS has in these columns, in the form that history keeps rows in. */
+static Datum
+got_json(PushObject *object, List *columns)
+{
+	int			n = list_length(columns);
+	TupleDesc	desc = CreateTemplateTupleDesc(n);
+	Datum	   *values = palloc_array(Datum, n);
+	bool	   *nulls = palloc_array(bool, n);
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		CrmColumn  *column = lfirst(lc);
+		int			i = foreach_current_index(lc);
+
+		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
+		values[i] = object->got->values[column->field];
+		nulls[i] = object->got->nulls[column->field];
+	}
+	return crm_ledger_row_json(heap_form_tuple(BlessTupleDesc(desc), values, nulls), desc);
+}
+
 /*
  * What somebody changed in CDMS since we were last in step, and what this write
  * now overwrites (contract, write rule 4), goes to history.
@@ -524,10 +504,8 @@ static void
 note_conflict(PushObject *object)
 {
 	CrmTable   *table = object->table;
-	JsonbParseState *state = NULL;
-	bool		conflict = false;
+	List	   *overwritten = NIL;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
@@ -546,14 +524,11 @@ note_conflict(PushObject *object)
 							 object->got->values[column->field],
 							 object->got->nulls[column->field])))
 			continue;
-		push_json_column(&state, column, column_field(table, column),
-						 object->got->values[column->field], object->got->nulls[column->field]);
-		conflict = true;
+		overwritten = lappend(overwritten, column);
 	}
-	if (conflict)
+	if (overwritten != NIL)
 		crm_ledger_conflict(((CrmOutboxRow *) llast(object->rows))->history,
-							JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT,
-																			NULL))));
+							got_json(object, overwritten));
 }
 
 /* ------------------------------------------------------------ the order */
