@@ -148,7 +148,7 @@ CREATE FUNCTION cdms.properties(entry xml) RETURNS text
                    CASE WHEN nothing = 'true' THEN 'null'
                         WHEN type IN ('Edm.Boolean', 'Edm.Int16', 'Edm.Int32', 'Edm.Double') THEN value
                         WHEN type = 'Edm.DateTime' THEN
-                            format('"/Date(%s)/"', round(extract(epoch FROM (value || 'Z')::timestamptz) * 1000))
+                            format('"/Date(%s)/"', round(extract(epoch FROM (rtrim(value, 'Z') || 'Z')::timestamptz) * 1000))
                         ELSE to_json(value)::text END AS value
             FROM xmltable(xmlnamespaces('http://schemas.microsoft.com/ado/2007/08/dataservices/metadata' AS m),
                           '//m:properties//*[not(*)]' PASSING entry COLUMNS
