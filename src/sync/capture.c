@@ -70,7 +70,9 @@ row_changed(RowChange *row)
 static void
 throw_unwritable(CrmTable *table, CrmColumn *column)
 {
-	const char *property = table->entity.fields[column->field].property;
+	const CrmField *field = &table->entity.fields[column->field];
+	const char *property = field->writable ? field->property :
+		psprintf("%s/%s", field->property, field->member);
 
 	if (column->writable == CRM_NOT_OVER_ODATA)
 		ereport(ERROR,

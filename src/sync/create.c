@@ -133,6 +133,16 @@ has_unique_key(Oid store, AttrNumber key)
 	return found;
 }
 
+static bool
+has_default(Oid store, const char *column)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(store, column);
+	bool		result = ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
+
+	ReleaseSysCache(tuple);
+	return result;
+}
+
 /* An existing table becomes the store: it gets the columns and the key it lacks. */
 static void
 adopt_table(CrmTable *table, Oid store, const char *qualified)
@@ -164,6 +174,9 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	if (!has_unique_key(store, key))
 		run(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", qualified,
 					 quote_identifier(table->key->name)));
+	if (!has_default(store, table->key->name))
+		run(psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT pg_catalog.gen_random_uuid()",
+					 qualified, quote_identifier(table->key->name)));
 }
 
 /*
