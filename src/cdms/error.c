@@ -139,7 +139,7 @@ typedef struct Told
 
 typedef struct JsonFault
 {
-	Told		told;
+	Told	   *told;
 	int			depth;
 	char	   *names[DEEPEST_NAME + 1];	/* of the fields that lead here */
 } JsonFault;
@@ -176,16 +176,16 @@ json_scalar(void *state, char *token, JsonTokenType type)
 		!names[1] || !names[2] || strcmp(names[1], "error") != 0)
 		return;
 	if (fault->depth == 2 && strcmp(names[2], "code") == 0)
-		fault->told.code = token;
+		fault->told->code = token;
 	else if (strcmp(names[2], "message") == 0 &&
 			 (fault->depth == 2 || (names[3] && strcmp(names[3], "value") == 0)))
-		fault->told.words = token;
+		fault->told->words = token;
 }
 
-static Told
-read_json(const CrmHttpResponse *response)
+static void
+read_json(const CrmHttpResponse *response, Told *told)
 {
-	JsonFault	fault = {{NULL}};
+	JsonFault	fault = {told};
 	JsonSemAction actions = {
 		.semstate = &fault,
 		.object_start = json_down,
@@ -199,64 +199,58 @@ read_json(const CrmHttpResponse *response)
 	JsonLexContext *lexer = makeJsonLexContextCstringLen(body, strlen(body), PG_UTF8, true);
 
 	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
-		fault.told.words = NULL;
-	return fault.told;
+		told->words = NULL;
 }
 
 /* <m:error><m:code>...</m:code><m:message>...</m:message></m:error> */
-static Told
-read_xml(const CrmHttpResponse *response)
+static void
+read_xml(const CrmHttpResponse *response, Told *told)
 {
-	Told		told = {NULL};
 	const char *body = skip_to_content(response);
 	CrmXmlReader *xml = crm_xml_open(body, response->body_length - (body - response->body),
 									 CRM_XML_ANSWER);
 
 	if (crm_xml_next(xml) != CRM_XML_START || strcmp(crm_xml_name(xml), "error") != 0)
-		return told;
+		return;
 	while (crm_xml_next_child(xml))
 	{
 		if (strcmp(crm_xml_name(xml), "code") == 0)
-			told.code = crm_xml_inner_text(xml);
+			told->code = crm_xml_inner_text(xml);
 		else if (strcmp(crm_xml_name(xml), "message") == 0)
-			told.words = crm_xml_inner_text(xml);
+			told->words = crm_xml_inner_text(xml);
 		else
 			crm_xml_skip(xml);
 	}
-	crm_xml_close(xml);
-	return told;
 }
 
 /*
- * Reads an error document; one that is malformed told nothing.  The readers
- * touch nothing of the database, so their ERROR can be forgotten here; an
- * interrupt is none of theirs and goes on.
+ * Reads an error document.  Of one that is malformed, or has letters that the
+ * database can't write, the code may be known and the words are not.  The
+ * readers touch nothing of the database, so their ERROR can be forgotten here;
+ * an interrupt is none of theirs and goes on.
  */
-static Told
-read_told(Told (*read) (const CrmHttpResponse *), const CrmHttpResponse *response)
+static void
+read_told(void (*read) (const CrmHttpResponse *, Told *), const CrmHttpResponse *response,
+		  Told *told)
 {
 	MemoryContext before = CurrentMemoryContext;
-	volatile Told told = {NULL};
 
 	PG_TRY();
 	{
-		Told		result = read(response);
-
-		told.code = result.code;
-		told.words = result.words;
+		read(response, told);
 	}
 	PG_CATCH();
 	{
 		int			category = ERRCODE_TO_CATEGORY(geterrcode());
 
-		MemoryContextSwitchTo(before);
 		if (category != ERRCODE_DATA_EXCEPTION &&
 			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			PG_RE_THROW();
+		MemoryContextSwitchTo(before);
 		FlushErrorState();
+		told->words = NULL;
 	}
 	PG_END_TRY();
-	return told;
 }
 
 /* ------------------------------------------------------------------------ HTML */
@@ -363,9 +357,9 @@ crm_fault_read(const CrmHttpResponse *response)
 	Told		told = {NULL};
 
 	if (kind == CRM_BODY_JSON)
-		told = read_told(read_json, response);
+		read_told(read_json, response, &told);
 	else if (kind == CRM_BODY_XML)
-		told = read_told(read_xml, response);
+		read_told(read_xml, response, &told);
 
 	if (told.words)
 		fault->words = tidy(told.words, LONGEST_WORDS);

@@ -16,7 +16,6 @@
 #include "common/pg_prng.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -39,6 +38,7 @@ static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *re
 							const char *action) pg_attribute_noreturn();
 static void refuse(const CrmConnection *conn, const CrmHttpResponse *response,
 				   const char *action) pg_attribute_noreturn();
+static void refuse_link(const char *problem, const char *link) pg_attribute_noreturn();
 
 static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_JSON] = &crm_format_json,
@@ -196,7 +196,9 @@ struct CrmCursor
 	const CrmEntity *entity;
 	Bitmapset  *fields;
 	char	   *url;			/* of the next page; NULL after the last */
-	HTAB	   *followed;		/* hashes of the URLs asked so far */
+	uint64	   *followed;		/* hashes of the URLs asked so far */
+	int			nfollowed;
+	int			room;			/* allocated in followed */
 	MemoryContext context;		/* of all these */
 };
 
@@ -342,18 +344,13 @@ static CrmCursor *
 open_cursor(CrmConnection *conn, const CrmQuery *query)
 {
 	CrmCursor  *cursor = palloc0(sizeof(CrmCursor));
-	HASHCTL		control = {
-		.keysize = sizeof(uint64),
-		.entrysize = sizeof(uint64),
-		.hcxt = CurrentMemoryContext
-	};
 
 	cursor->conn = conn;
 	cursor->entity = query->entity;
 	cursor->fields = bms_copy(query->fields);
 	cursor->url = plan_query(conn, query, NULL);
-	cursor->followed = hash_create("crm_sync links", 64, &control,
-								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cursor->room = 4;
+	cursor->followed = palloc(sizeof(uint64) * cursor->room);
 	cursor->context = CurrentMemoryContext;
 	return cursor;
 }
@@ -367,17 +364,27 @@ refuse_link(const char *problem, const char *link)
 			 errdetail_internal("The link is \"%s\".", link)));
 }
 
-/* Notes that this URL is asked now; it is asked once. */
+/*
+ * Notes that this URL is asked now; it is asked once.  A hash of 64 bits does for
+ * a name: two of a million pages share one with a chance of 1 in 30 million.
+ */
 static void
 note_followed(CrmCursor *cursor)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) cursor->url,
 										   strlen(cursor->url), 0);
-	bool		found;
 
-	hash_search(cursor->followed, &hash, HASH_ENTER, &found);
-	if (found)
-		refuse_link("leads in a circle", cursor->url);
+	for (int i = 0; i < cursor->nfollowed; i++)
+	{
+		if (cursor->followed[i] == hash)
+			refuse_link("leads in a circle", cursor->url);
+	}
+	if (cursor->nfollowed == cursor->room)
+	{
+		cursor->room *= 2;
+		cursor->followed = repalloc(cursor->followed, sizeof(uint64) * cursor->room);
+	}
+	cursor->followed[cursor->nfollowed++] = hash;
 }
 
 /* Moves the cursor to the next page's URL. */
