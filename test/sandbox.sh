@@ -71,7 +71,7 @@ bash "$top/test/setup.sh" || exit 1
 work=$(mktemp -d "$prefix$what.XXXXXX") || exit 1
 job=
 leave() {
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	if [ -n "$job" ]; then
 		disown "$job"
 		kill -TERM -- "-$job" 2>/dev/null
@@ -83,6 +83,7 @@ leave() {
 trap leave EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 fail() {
