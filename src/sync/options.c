@@ -195,7 +195,7 @@ throw_unknown(Oid catalog, const char *name)
 			 errmsg("invalid option \"%s\" for a %s", name, catalog_noun(catalog)),
 			 elsewhere.len ? errhint("It is an option of a %s.", elsewhere.data) :
 			 closest ? errhint("Perhaps you meant the option \"%s\".", closest) :
-			 *names ? errhint("The options are: %s.", names) :
+			 *names ? errhint("There are: %s.", names) :
 			 errhint("There are none.")));
 }
 
