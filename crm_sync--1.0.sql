@@ -45,7 +45,7 @@ COMMENT ON COLUMN crm_sync.history.actor IS
 COMMENT ON COLUMN crm_sync.history.conflict IS
     'columns that CDMS had changed meanwhile, with the value that was overwritten there';
 
-CREATE VIEW crm_sync.conflicts AS
+CREATE VIEW crm_sync.conflicts WITH (security_invoker) AS
     SELECT * FROM crm_sync.history WHERE conflict IS NOT NULL;
 COMMENT ON VIEW crm_sync.conflicts IS
     'writes that overwrote a change made in CDMS meanwhile';
@@ -78,12 +78,12 @@ COMMENT ON COLUMN crm_sync.outbox.base IS
 COMMENT ON COLUMN crm_sync.outbox.push IS
     'sent by the COMMIT of the transaction xid; false where crm_sync.mode was local';
 
-CREATE VIEW crm_sync.pending AS
+CREATE VIEW crm_sync.pending WITH (security_invoker) AS
     SELECT id, store, key, operation, changed, attempts, last_error, since
     FROM crm_sync.outbox WHERE NOT parked;
 COMMENT ON VIEW crm_sync.pending IS 'changes written here and not yet in CDMS';
 
-CREATE VIEW crm_sync.failed AS
+CREATE VIEW crm_sync.failed WITH (security_invoker) AS
     SELECT id, store, key, operation, changed, attempts, last_error, since
     FROM crm_sync.outbox WHERE parked;
 COMMENT ON VIEW crm_sync.failed IS
@@ -174,11 +174,31 @@ CREATE FUNCTION crm_sync.stat_requests_rows(
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_stat_requests';
 COMMENT ON FUNCTION crm_sync.stat_requests_rows() IS 'rows of the view crm_sync.stat_requests';
 
-CREATE VIEW crm_sync.stat_requests AS SELECT * FROM crm_sync.stat_requests_rows();
+-- A session has a connection for each user mapping that it uses.
+CREATE VIEW crm_sync.stat_requests AS
+    SELECT server, scope, sum(gets)::bigint AS gets, sum(posts)::bigint AS posts,
+           sum(merges)::bigint AS merges, sum(deletes)::bigint AS deletes,
+           sum(bytes_sent)::bigint AS bytes_sent, sum(bytes_received)::bigint AS bytes_received,
+           sum(objects)::bigint AS objects, sum(retries)::bigint AS retries,
+           sum(errors)::bigint AS errors, sum(milliseconds) AS milliseconds
+    FROM crm_sync.stat_requests_rows() GROUP BY server, scope;
 COMMENT ON VIEW crm_sync.stat_requests IS
     'per server: requests by verb, bytes of bodies, objects received, retries, errors, milliseconds waited';
 
 -- Rights ---------------------------------------------------------------------
+
+-- The owner of a store sees what history and outbox have of it, others nothing.
+-- crm_sync itself writes as the owner of these tables, to whom this does not apply.
+ALTER TABLE crm_sync.history ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crm_sync.outbox ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON crm_sync.history FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role(c.relowner, 'MEMBER') FROM pg_catalog.pg_class c
+     WHERE c.oid OPERATOR(pg_catalog.=) store));
+CREATE POLICY owner ON crm_sync.outbox FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role(c.relowner, 'MEMBER') FROM pg_catalog.pg_class c
+     WHERE c.oid OPERATOR(pg_catalog.=) store));
+GRANT SELECT ON crm_sync.history, crm_sync.outbox TO PUBLIC;
+GRANT SELECT ON crm_sync.conflicts, crm_sync.pending, crm_sync.failed TO PUBLIC;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA crm_sync FROM PUBLIC;
 REVOKE ALL ON PROCEDURE crm_sync.load(regclass) FROM PUBLIC;

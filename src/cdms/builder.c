@@ -249,9 +249,11 @@ refuse_incomplete(CrmBuilder *builder)
 		i++;
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("CDMS left out property \"%s\"",
+			 errmsg("CDMS left out property \"%s\", or gave it in another form",
 					crm_field_path(&fields[builder->order[i]])),
-			 errhint("Compare the column's options with CDMS's $metadata.")));
+			 errhint("A reference, an option set or an amount of money needs the column option "
+					 "type: 'EntityReference', 'OptionSetValue' or 'Money'. "
+					 "IMPORT FOREIGN SCHEMA shows which.")));
 }
 
 void

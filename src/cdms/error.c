@@ -407,5 +407,7 @@ crm_fault_throw(const CrmFault *fault, const char *server_name, const char *acti
 			(errcode(sqlstate),
 			 errmsg("%s on server \"%s\"", action, server_name),
 			 errdetail_internal("%s", describe_fault(fault)),
-			 login ? errhint("Check the user mapping, and the server's option \"auth\".") : 0));
+			 login ? errhint("Check the user mapping, and the server's option \"auth\".") :
+			 fault->status == 404 && fault->code == 0 ?
+			 errhint("Check the server's option \"url\", and the table's \"entity\" and \"entity_set\".") : 0));
 }

@@ -464,19 +464,18 @@ object_path(const CrmEntity *entity, const pg_uuid_t *key)
 
 /* Sends a write.  assignments NIL: no body.  header: one more, or NULL. */
 static CrmHttpResponse *
-send_write(CrmConnection *conn, const char *method, const char *header,
-		   const char *path, const CrmEntity *entity, List *assignments)
+send_write(CrmConnection *conn, const char *method, const char *path,
+		   const CrmEntity *entity, List *assignments)
 {
 	const CrmFormatMethods *format = format_of(conn);
 	CrmHttpRequest request = {
 		.method = method,
+		.tunnelled = strcmp(method, "MERGE") == 0,	/* as captures/odata/05 */
 		.url = query_url(conn, path, NULL, NULL),
 		.headers = list_make1(unconstify(char *, format->accept))
 	};
 	StringInfoData body;
 
-	if (header)
-		request.headers = lappend(request.headers, unconstify(char *, header));
 	if (assignments != NIL)
 	{
 		initStringInfo(&body);
@@ -533,8 +532,7 @@ create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObjec
 {
 	static const int statuses[] = {201, 200, 0};
 	const CrmFormatMethods *format = format_of(conn);
-	CrmHttpResponse *response = send_write(conn, "POST", NULL, entity->set, entity,
-										   assignments);
+	CrmHttpResponse *response = send_write(conn, "POST", entity->set, entity, assignments);
 
 	if (!is_one_of(response->status, statuses))
 	{
@@ -548,14 +546,12 @@ create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObjec
 	return CRM_DONE;
 }
 
-/* A POST that says MERGE, as captures/odata/05 does: every proxy knows POST. */
 static CrmOutcome
 update(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key,
 	   List *assignments)
 {
 	char	   *path = object_path(entity, key);
-	CrmHttpResponse *response = send_write(conn, "POST", "X-HTTP-Method: MERGE", path,
-										   entity, assignments);
+	CrmHttpResponse *response = send_write(conn, "MERGE", path, entity, assignments);
 
 	return judge_change(conn, response, key, psprintf("could not change %s", path));
 }
@@ -564,7 +560,7 @@ static CrmOutcome
 remove_object(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key)
 {
 	char	   *path = object_path(entity, key);
-	CrmHttpResponse *response = send_write(conn, "DELETE", NULL, path, entity, NIL);
+	CrmHttpResponse *response = send_write(conn, "DELETE", path, entity, NIL);
 
 	return judge_change(conn, response, key, psprintf("could not delete %s", path));
 }

@@ -660,7 +660,9 @@ http_set_request(CURL *easy, CrmHttpSession *session, const CrmHttpRequest *requ
 			(curl_off_t) (request->body != NULL ? request->body_length : 0));
 		SET(CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
 	}
-	SET(CURLOPT_CUSTOMREQUEST, transfer->method->name);
+	SET(CURLOPT_CUSTOMREQUEST, request->tunnelled ? "POST" : transfer->method->name);
+	if (request->tunnelled)
+		http_add_header(transfer, psprintf("X-HTTP-Method: %s", transfer->method->name));
 	http_set_headers(easy, transfer, request->headers);
 
 	SET(CURLOPT_TIMEOUT_MS, transfer->time_limit);

@@ -67,6 +67,8 @@ typedef struct CrmHttpSession CrmHttpSession;
 typedef struct CrmHttpRequest
 {
 	const char *method;			/* "GET", "POST", "MERGE", "PUT", "DELETE" */
+	bool		tunnelled;		/* sent as a POST with X-HTTP-Method: every
+								 * proxy knows POST */
 	const char *url;			/* absolute; crm_url_encode has been applied */
 	List	   *headers;		/* of char *, "Name: value" */
 	const char *body;			/* NULL: none */

@@ -6,7 +6,9 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -199,6 +201,24 @@ set_store_option(CrmTable *table, const char *qualified)
 				 table->store_option ? "SET" : "ADD", quote_literal_cstr(qualified)));
 }
 
+/*
+ * A store is not dropped under its foreign table (but with CASCADE both go); the
+ * foreign table may be dropped and leave the store.
+ */
+static void
+depend_on_store(CrmTable *table, Oid store)
+{
+	ObjectAddress foreign_table;
+	ObjectAddress referenced;
+
+	ObjectAddressSet(foreign_table, RelationRelationId, table->relid);
+	ObjectAddressSet(referenced, RelationRelationId, store);
+	if (OidIsValid(table->store))
+		deleteDependencyRecordsForSpecific(RelationRelationId, table->relid, DEPENDENCY_NORMAL,
+										   RelationRelationId, table->store);
+	recordDependencyOn(&foreign_table, &referenced, DEPENDENCY_NORMAL);
+}
+
 static Oid
 make_store(CrmTable *table, const char *schema, const char *name)
 {
@@ -226,6 +246,7 @@ make_store(CrmTable *table, const char *schema, const char *name)
 					 quote_identifier(GetUserNameFromId(table->owner, false))));
 	attach_triggers(qualified);
 	set_store_option(table, qualified);
+	depend_on_store(table, store);
 	return store;
 }
 

@@ -72,7 +72,7 @@ static OwnStatement record_missing = {
 
 /* Its own rows have its xid and its start: the xid alone might come from a dump. */
 static OwnStatement read_own = {
-	READ_OUTBOX "NOT o.parked AND EXISTS (SELECT FROM crm_sync.outbox m "
+	READ_OUTBOX "EXISTS (SELECT FROM crm_sync.outbox m "
 	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.push "
 	"AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
 	"ORDER BY o.id",

@@ -51,7 +51,8 @@ extern void crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role)
 
 /*
  * Rows of the outbox (CrmOutboxRow *) in order: what this transaction must push,
- * with all that is pending of the same objects; or what is pending of one.
+ * with all that is pending or parked of the same objects, for who writes an
+ * object again may have put right what was wrong; or what is pending of one.
  */
 extern List *crm_ledger_read_own(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);

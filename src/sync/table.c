@@ -150,15 +150,24 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 }
 
 static void
+name_constant(void *arg)
+{
+	errcontext("option \"constant\" of column \"%s\"", ((CrmColumn *) arg)->name);
+}
+
+static void
 read_constant(CrmColumn *column, const char *constant)
 {
+	ErrorContextCallback context = {error_context_stack, name_constant, column};
 	Oid			input;
 	Oid			ioparam;
 
+	error_context_stack = &context;
 	getTypeInputInfo(column->type, &input, &ioparam);
 	column->constant = OidInputFunctionCall(input, unconstify(char *, constant),
 											ioparam, column->typmod);
 	column->has_constant = true;
+	error_context_stack = context.previous;
 }
 
 /* Two columns that write the same value would contradict each other. */

@@ -180,16 +180,16 @@ test_left_out(void)
 {
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"Name\":\"One\","
 								 "\"PrimaryContactId\":null}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"NumberOfEmployees\"");
+	CHECK_STR(unit_error->message, "CDMS left out property \"NumberOfEmployees\", or gave it in another form");
 	CHECK(strstr(unit_error->context, "object " KEY1 " of AccountSet") != NULL);
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"Name\":\"One\","
 								 "\"NumberOfEmployees\":5,\"PrimaryContactId\":{\"Id\":null}}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"PrimaryContactId/Name\"");
+	CHECK_STR(unit_error->message, "CDMS left out property \"PrimaryContactId/Name\", or gave it in another form");
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"Name\":\"One\",\"NumberOfEmployees\":5,"
 								 "\"PrimaryContactId\":null}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\"");
+	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\", or gave it in another form");
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":null,\"Name\":\"One\","
 								 "\"NumberOfEmployees\":5,\"PrimaryContactId\":null}]}"));

@@ -677,7 +677,7 @@ test_latch(void)
 static void
 cancel_often(CrmHttpSession *session, int times)
 {
-	static const char *const paths[] = {"/hang", "/drip", "/endless", "/zip-bomb", "/slow?20"};
+	static const char *const paths[] = {"/hang", "/drip", "/endless", "/zip-bomb", "/slow?2000"};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "cancelled",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
