@@ -29,6 +29,7 @@ struct CrmSlot
 	int			first;			/* in the builder's order */
 	int			count;
 	bool		complex;
+	int			met;			/* number of the object it was last met in */
 };
 
 #define SH_PREFIX slots
@@ -120,6 +121,7 @@ make_slots(CrmBuilder *builder, const Bitmapset *wanted)
 			slot->first = i;
 			slot->count = 0;
 			slot->complex = false;
+			slot->met = 0;
 		}
 		slot->count++;
 		slot->complex |= field->member != NULL;
@@ -155,7 +157,11 @@ crm_builder_start(const CrmEntity *entity, const Bitmapset *wanted)
 const CrmSlot *
 crm_builder_find(CrmBuilder *builder, const char *property)
 {
-	return slots_lookup(builder->slots, property);
+	CrmSlot    *slot = slots_lookup(builder->slots, property);
+
+	if (slot)
+		slot->met = builder->page->nobjects + 1;
+	return slot;
 }
 
 bool
@@ -239,21 +245,29 @@ crm_builder_value(CrmBuilder *builder, const CrmSlot *slot,
 	}
 }
 
+/* The first field that got no value: its property did not come, or not as such. */
 static void
 refuse_incomplete(CrmBuilder *builder)
 {
-	const CrmField *fields = builder->entity->fields;
+	const CrmField *field;
 	int			i = 0;
 
 	while (builder->seen[builder->order[i]])
 		i++;
+	field = &builder->entity->fields[builder->order[i]];
+
+	if (slots_lookup(builder->slots, field->property)->met == builder->page->nobjects + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("CDMS gave property \"%s\" in another form than its column expects",
+						crm_field_path(field)),
+				 errhint("A reference, an option set or an amount of money needs the column option "
+						 "type: 'EntityReference', 'OptionSetValue' or 'Money'. "
+						 "IMPORT FOREIGN SCHEMA shows which.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("CDMS left out property \"%s\", or gave it in another form",
-					crm_field_path(&fields[builder->order[i]])),
-			 errhint("A reference, an option set or an amount of money needs the column option "
-					 "type: 'EntityReference', 'OptionSetValue' or 'Money'. "
-					 "IMPORT FOREIGN SCHEMA shows which.")));
+			 errmsg("CDMS left out property \"%s\"", crm_field_path(field)),
+			 errhint("IMPORT FOREIGN SCHEMA shows the properties there are.")));
 }
 
 void

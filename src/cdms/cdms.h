@@ -98,7 +98,10 @@ extern bool crm_type_by_name(const char *name, CrmType *type);
 /* The SQL type that IMPORT gives a property of this type ("uuid", "text" ...). */
 extern const char *crm_type_sql(CrmType type);
 
-/* The type a column's property has where no option says it; ERROR HV004 when the column's type has none. */
+/*
+ * The type a column's property has where no option says it; ERROR HV004 when the
+ * column's type has none.
+ */
 extern CrmType crm_type_for_column(Oid pgtype, const char *column);
 
 /* The member that stands for a complex type ("Id", "Value"); NULL for primitive types. */

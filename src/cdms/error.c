@@ -392,13 +392,24 @@ describe_fault(const CrmFault *fault)
 	return detail.data;
 }
 
+/* What the user can do about it; NULL: nothing that is known here. */
+static const char *
+hint_for(const CrmFault *fault)
+{
+	if (fault->status == 401)
+		return "Check the user mapping, and the server's option \"auth\".";
+	if (fault->status == 404 && fault->code == 0)
+		return "Check the server's option \"url\", and the table's \"entity\" and \"entity_set\".";
+	return NULL;
+}
+
 void
 crm_fault_throw(const CrmFault *fault, const char *server_name, const char *action)
 {
-	bool		login = fault->status == 401;
+	const char *hint = hint_for(fault);
 	int			sqlstate = ERRCODE_FDW_ERROR;
 
-	if (login)
+	if (fault->status == 401)
 		sqlstate = ERRCODE_INVALID_PASSWORD;
 	else if (fault->code == CRM_CODE_DUPLICATE_KEY)
 		sqlstate = ERRCODE_UNIQUE_VIOLATION;
@@ -407,7 +418,5 @@ crm_fault_throw(const CrmFault *fault, const char *server_name, const char *acti
 			(errcode(sqlstate),
 			 errmsg("%s on server \"%s\"", action, server_name),
 			 errdetail_internal("%s", describe_fault(fault)),
-			 login ? errhint("Check the user mapping, and the server's option \"auth\".") :
-			 fault->status == 404 && fault->code == 0 ?
-			 errhint("Check the server's option \"url\", and the table's \"entity\" and \"entity_set\".") : 0));
+			 hint ? errhint("%s", hint) : 0));
 }

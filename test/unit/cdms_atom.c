@@ -13,18 +13,18 @@
 #define KEY2 "5784dbef-f501-e011-a492-00155d019919"
 
 #define NAMESPACES \
-	" xmlns=\"http://www.w3.org/2005/Atom\"" \
-	" xmlns:d=\"http://schemas.microsoft.com/ado/2007/08/dataservices\"" \
-	" xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\""
+	" xmlns='http://www.w3.org/2005/Atom'" \
+	" xmlns:d='http://schemas.microsoft.com/ado/2007/08/dataservices'" \
+	" xmlns:m='http://schemas.microsoft.com/ado/2007/08/dataservices/metadata'"
 
 #define PROPERTIES(key, name) \
-	"<m:properties><d:AccountId m:type=\"Edm.Guid\">" key "</d:AccountId>" name \
-	"<d:NumberOfEmployees m:type=\"Edm.Int32\" m:null=\"true\" />" \
-	"<d:PrimaryContactId m:type=\"x\"><d:Id>" KEY2 "</d:Id><d:LogicalName>contact</d:LogicalName>" \
+	"<m:properties><d:AccountId m:type='Edm.Guid'>" key "</d:AccountId>" name \
+	"<d:NumberOfEmployees m:type='Edm.Int32' m:null='true' />" \
+	"<d:PrimaryContactId m:type='x'><d:Id>" KEY2 "</d:Id><d:LogicalName>contact</d:LogicalName>" \
 	"<d:Name>Sam</d:Name></d:PrimaryContactId><d:Other><d:Id>no</d:Id></d:Other></m:properties>"
 
 #define ENTRY(content) \
-	"<id>x</id><title type=\"text\">t</title><content type=\"application/xml\">" content "</content>"
+	"<id>x</id><title type='text'>t</title><content type='application/xml'>" content "</content>"
 
 static CrmEntity *entity;
 static char *next;
@@ -39,8 +39,14 @@ page_of(const char *body)
 static CrmPage *
 feed(const char *children)
 {
-	return page_of(psprintf("<?xml version=\"1.0\" encoding=\"utf-8\"?><feed" NAMESPACES ">%s</feed>",
-							children));
+	return page_of(psprintf("<?xml version='1.0'?><feed" NAMESPACES ">%s</feed>", children));
+}
+
+static CrmObject *
+object_of(const char *body)
+{
+	entity = cdms_small_entity();
+	return crm_format_atom.read_object(body, strlen(body), entity);
 }
 
 /* The one object of a feed with these properties. */
@@ -53,10 +59,10 @@ object_with(const char *properties)
 static void
 test_feed(void)
 {
-	CrmPage    *page = feed("<id>x</id><link rel=\"self\" href=\"AccountSet\"/>"
+	CrmPage    *page = feed("<id>x</id><link rel='self' href='AccountSet'/>"
 							"<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>O&lt;ne</d:Name>")) "</entry>"
 							"<entry>" ENTRY(PROPERTIES(KEY2, "<d:Name/>")) "</entry>"
-							"<link rel=\"next\" href=\"http://h/?a=1&amp;b=2 3\"/>");
+							"<link rel='next' href='http://h/?a=1&amp;b=2 3'/>");
 
 	CHECK_INT(page->nobjects, 2);
 	CHECK_STR(cdms_value(entity, &page->objects[0], "AccountId"), KEY1);
@@ -71,12 +77,9 @@ test_feed(void)
 static void
 test_entry(void)
 {
-	static const char body[] = "<entry" NAMESPACES ">"
-		ENTRY(PROPERTIES(KEY1, "<d:Name m:null=\"true\"/>")) "</entry>";
-	CrmObject  *object;
+	CrmObject  *object = object_of("<entry" NAMESPACES ">"
+								   ENTRY(PROPERTIES(KEY1, "<d:Name m:null='true'/>")) "</entry>");
 
-	entity = cdms_small_entity();
-	object = crm_format_atom.read_object(body, strlen(body), entity);
 	CHECK_STR(cdms_value(entity, object, "AccountId"), KEY1);
 	CHECK_STR(cdms_value(entity, object, "Name"), NULL);
 }
@@ -85,9 +88,9 @@ test_entry(void)
 static void
 test_inline(void)
 {
-	CrmPage    *page = feed("<entry><link rel=\"related\"><m:inline><feed><entry>"
+	CrmPage    *page = feed("<entry><link rel='related'><m:inline><feed><entry>"
 							ENTRY(PROPERTIES(KEY2, "<d:Name>inner</d:Name>"))
-							"</entry><link rel=\"next\" href=\"inner\"/></feed></m:inline></link>"
+							"</entry><link rel='next' href='inner'/></feed></m:inline></link>"
 							ENTRY(PROPERTIES(KEY1, "<d:Name>outer</d:Name>")) "</entry>");
 
 	CHECK_INT(page->nobjects, 1);
@@ -99,9 +102,9 @@ static void
 test_nulls(void)
 {
 	CrmObject  *object = object_with("<m:properties><d:AccountId>" KEY1 "</d:AccountId>"
-									 "<d:Name m:null=\"true\">not this</d:Name>"
-									 "<d:NumberOfEmployees m:null=\"false\">5</d:NumberOfEmployees>"
-									 "<d:PrimaryContactId m:null=\"true\"/></m:properties>");
+									 "<d:Name m:null='true'>not this</d:Name>"
+									 "<d:NumberOfEmployees m:null='false'>5</d:NumberOfEmployees>"
+									 "<d:PrimaryContactId m:null='true'/></m:properties>");
 
 	CHECK_STR(cdms_value(entity, object, "Name"), NULL);
 	CHECK_STR(cdms_value(entity, object, "NumberOfEmployees"), "5");
@@ -116,8 +119,9 @@ test_white_space(void)
 	CrmObject  *object = object_with("\n <m:properties>\n <d:AccountId>" KEY1 "</d:AccountId>\n"
 									 "<d:Name>  a\n<![CDATA[<b>]]>\xF0\x9F\x98\x80&#x20;</d:Name>\n"
 									 "<d:NumberOfEmployees>5</d:NumberOfEmployees>\n"
-									 "<d:PrimaryContactId>\n <d:Id m:null=\"true\"/>\n"
-									 "<d:Name> </d:Name>\n</d:PrimaryContactId>\n</m:properties>\n");
+									 "<d:PrimaryContactId>\n <d:Id m:null='true'/>\n"
+									 "<d:Name> </d:Name>\n</d:PrimaryContactId>\n"
+									 "</m:properties>\n");
 
 	CHECK_STR(cdms_value(entity, object, "Name"), "  a\n<b>\xF0\x9F\x98\x80 ");
 	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Name"), " ");
@@ -140,11 +144,11 @@ test_left_out(void)
 static void
 test_other_kind(void)
 {
-	CHECK_ERROR("HV000", feed("<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>a<d:Value>1</d:Value></d:Name>"))
-							  "</entry>"));
+	CHECK_ERROR("HV000", object_with(PROPERTIES(KEY1, "<d:Name>a<d:Value>1</d:Value></d:Name>")));
 	CHECK_ERROR("HV000", object_with("<m:properties><d:AccountId>" KEY1 "</d:AccountId><d:Name/>"
 									 "<d:NumberOfEmployees>5</d:NumberOfEmployees>"
-									 "<d:PrimaryContactId>" KEY2 "</d:PrimaryContactId></m:properties>"));
+									 "<d:PrimaryContactId>" KEY2 "</d:PrimaryContactId>"
+									 "</m:properties>"));
 }
 
 static void
@@ -153,8 +157,7 @@ test_wrong_shape(void)
 	CHECK_ERROR("HV000", page_of("<feed/>"));
 	CHECK_ERROR("HV000", page_of("<entry" NAMESPACES "/>"));
 	CHECK_ERROR("HV000", page_of("<m:error" NAMESPACES "/>"));
-	CHECK_ERROR("HV000", crm_format_atom.read_object("<feed" NAMESPACES "/>", strlen("<feed" NAMESPACES "/>"),
-													 cdms_small_entity()));
+	CHECK_ERROR("HV000", object_of("<feed" NAMESPACES "/>"));
 	CHECK_INT(page_of("<feed" NAMESPACES "/>")->nobjects, 0);
 }
 
@@ -187,24 +190,27 @@ test_cut(void)
 static void
 test_write(void)
 {
+	static const char name[] = " <\xC3\xA9>\r\n\t&\"' ";
 	StringInfoData out;
+	CrmField   *fields;
 	CrmObject  *object;
 
 	entity = cdms_small_entity();
-	entity->fields[3].target = "contact";
+	fields = entity->fields;
+	fields[3].target = "contact";
 	initStringInfo(&out);
 	crm_format_atom.write_object(&out, entity,
-								 list_make4(cdms_assign(&entity->fields[0], KEY1),
-											cdms_assign(&entity->fields[1], " <\xC3\xA9>\r\n\t&\"' "),
-											cdms_assign(&entity->fields[2], NULL),
-											cdms_assign(&entity->fields[3], KEY2)));
+								 list_make4(cdms_assign(&fields[0], KEY1),
+											cdms_assign(&fields[1], name),
+											cdms_assign(&fields[2], NULL),
+											cdms_assign(&fields[3], KEY2)));
 	CHECK(strstr(out.data, "term=\"Microsoft.Crm.Sdk.Data.Services.Account\"") != NULL);
 	CHECK(strstr(out.data, "<d:LogicalName>contact</d:LogicalName>") != NULL);
 
 	entity->nfields = 4;
 	object = crm_format_atom.read_object(out.data, out.len, entity);
 	CHECK_STR(cdms_value(entity, object, "AccountId"), KEY1);
-	CHECK_STR(cdms_value(entity, object, "Name"), " <\xC3\xA9>\r\n\t&\"' ");
+	CHECK_STR(cdms_value(entity, object, "Name"), name);
 	CHECK_STR(cdms_value(entity, object, "NumberOfEmployees"), NULL);
 	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Id"), KEY2);
 }

@@ -116,8 +116,7 @@ test_odata_next_links(void)
 					   "'%%7B7A4814F9-B0B8-EA11-A812-000D3A122B89%%7D'", root));
 
 	other[strcspn(other, "\n")] = '\0';
-	CHECK_STR(crm_url_resolve("http://crmdev01:5555/ContosoCRM/XRMServices/2011/OrganizationData.svc",
-							  other), other);
+	CHECK_STR(crm_url_resolve("http://crmdev01:5555/ContosoCRM/", other), other);
 }
 
 /* As jsonb, with the one date in the writer's way. */
@@ -169,7 +168,8 @@ written(const CrmFormatMethods *format, CrmEntity *entity, const Assigned *assig
 	return out.data;
 }
 
-#define WRITTEN(format, entity, assigned) written((format), (entity), (assigned), lengthof(assigned))
+#define WRITTEN(format, entity, assigned) \
+	written((format), (entity), (assigned), lengthof(assigned))
 
 static void
 test_odata_03(void)
@@ -214,7 +214,7 @@ test_odata_04(void)
 	cdms_set("TimeZone", "UTC");
 	body = cdms_json_part(capture, 0);
 	CHECK_ERROR("HV000", crm_format_json.read_object(body, strlen(body), entity));
-	CHECK_STR(unit_error->message, "CDMS left out property \"CustomerSizeCode/Value\", or gave it in another form");
+	CHECK_STR(unit_error->message, "CDMS left out property \"CustomerSizeCode/Value\"");
 
 	entity->fields[cdms_index(entity, "CustomerSizeCode/Value")] =
 		entity->fields[cdms_index(entity, "IndustryCode/Value")];
@@ -276,7 +276,7 @@ test_odata_08(void)
 			  cdms_json_part(capture, 0));
 	answer = cdms_json_part(capture, 1);
 	CHECK_ERROR("HV000", crm_format_json.read_object(answer, strlen(answer), keyed));
-	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\", or gave it in another form");
+	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\"");
 }
 
 /* The words of each message come through, in whichever document. */
@@ -538,7 +538,8 @@ test_wcf_errors(void)
 		{"wcf/30-err-bad-filter.txt", 400, 0, "Could not find a property named 'Nope' on type "
 		"'Microsoft.Crm.Sdk.Data.Services.Account'."},
 		{"wcf/31-err-syntax.txt", 400, 0, "Expression expected at position 7 in 'Name eq'."},
-		{"wcf/33-create-duplicate.txt", 500, CRM_CODE_DUPLICATE_KEY, "Cannot insert duplicate key."},
+		{"wcf/33-create-duplicate.txt", 500, CRM_CODE_DUPLICATE_KEY,
+		"Cannot insert duplicate key."},
 		{"wcf/42-err-dangling-ref.txt", 404, CRM_CODE_DOES_NOT_EXIST,
 		"contact With Id = 00000000-0000-0000-0000-00000000dead Does Not Exist"},
 		{"wcf/43-err-bad-value.txt", 400, 0, "An error occurred while processing this request."}
@@ -668,7 +669,8 @@ static void
 test_wcf_no_content(void)
 {
 	static const char *const files[] = {
-		"wcf/34-merge-datetime-with-Z.txt", "wcf/38-merge-tunnel-xhttpmethod.txt", "wcf/44-delete.txt"
+		"wcf/34-merge-datetime-with-Z.txt", "wcf/38-merge-tunnel-xhttpmethod.txt",
+		"wcf/44-delete.txt"
 	};
 
 	for (int i = 0; i < lengthof(files); i++)
@@ -739,13 +741,16 @@ test_wcf_batches(void)
 	object = crm_format_atom.read_object(document, strlen(document), entity);
 	CHECK_STR(cdms_value(entity, object, "Name"), "Batch two");
 
-	fault = crm_fault_read(cdms_response(404, "", document_of(cdms_section(failure, "response body"), 0)));
+	document = document_of(cdms_section(failure, "response body"), 0);
+	fault = crm_fault_read(cdms_response(404, "", document));
 	CHECK_INT(fault->code, CRM_CODE_DOES_NOT_EXIST);
-	CHECK_STR(fault->words, "account With Id = 00000000-0000-0000-0000-00000000dead Does Not Exist");
+	CHECK_STR(fault->words,
+			  "account With Id = 00000000-0000-0000-0000-00000000dead Does Not Exist");
 
 	document = document_of(cdms_section(changes, "response body"), 0);
-	CHECK_ERROR("HV000", crm_format_atom.read_page(document, strlen(document), entity, NULL, &next));
-	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\", or gave it in another form");
+	CHECK_ERROR("HV000", crm_format_atom.read_page(document, strlen(document), entity, NULL,
+												   &next));
+	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\"");
 }
 
 /* ------------------------------------------------------------- login pages */

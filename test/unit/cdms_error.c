@@ -40,9 +40,9 @@ kind_of(const char *body)
 static void
 test_json(void)
 {
-	static const char body[] = "{\"error\":{\"code\":\"-2147220969\",\"message\":{\"lang\":\"en-US\","
-		"\"value\":\"account With Id = 1 Does Not Exist\"},\"innererror\":{\"message\":\"no\","
-		"\"value\":\"no\"}}}";
+	static const char body[] = "{\"error\":{\"code\":\"-2147220969\",\"message\":{"
+		"\"lang\":\"en-US\",\"value\":\"account With Id = 1 Does Not Exist\"},"
+		"\"innererror\":{\"message\":\"no\",\"value\":\"no\"}}}";
 
 	CHECK_STR(words_of(body), "account With Id = 1 Does Not Exist");
 	CHECK_INT(code_of(body), CRM_CODE_DOES_NOT_EXIST);
@@ -85,16 +85,27 @@ test_html(void)
 	CHECK_STR(words_of("<HTML>&lt;b&gt; &#39;q&#39; &unknown;</HTML>"), "<b> 'q' &unknown;");
 }
 
+/* A document that is none shows itself. */
+static void
+test_malformed(void)
+{
+	static const char *const bodies[] = {
+		"{\"Message\":\"IIS says no\"}",
+		"{\"error\":{\"message\":{\"value\":\"cut",
+		"<m:error xmlns:m=\"m\"><m:message>cut",
+		"<!DOCTYPE error [<!ENTITY a \"b\">]><error><message>&a;</message></error>"
+	};
+
+	for (int i = 0; i < lengthof(bodies); i++)
+		CHECK_STR(words_of(bodies[i]), bodies[i]);
+	CHECK_INT(code_of("{\"error\":{\"code\":-5,\"message\":\"cut"), -5);
+}
+
 static void
 test_other_bodies(void)
 {
 	CHECK_STR(words_of(""), "");
 	CHECK_STR(words_of("  bad \t gateway\r\n"), "bad gateway");
-	CHECK_STR(words_of("{\"Message\":\"IIS says no\"}"), "{\"Message\":\"IIS says no\"}");
-	CHECK_STR(words_of("{\"error\":{\"message\":{\"value\":\"cut"), "{\"error\":{\"message\":{\"value\":\"cut");
-	CHECK_STR(words_of("<m:error xmlns:m=\"m\"><m:message>cut"), "<m:error xmlns:m=\"m\"><m:message>cut");
-	CHECK_STR(words_of("<!DOCTYPE error [<!ENTITY a \"b\">]><error><message>&a;</message></error>"),
-			  "<!DOCTYPE error [<!ENTITY a \"b\">]><error><message>&a;</message></error>");
 	CHECK_STR(words_of("\xFF\xFE\x41"), "??A");
 	CHECK_STR(words_of("\x01\x02"), "(2 bytes of binary data)");
 }
@@ -146,13 +157,14 @@ throw_fault(int status, const char *body)
 static void
 test_throw(void)
 {
-	CHECK_ERROR("HV000", throw_fault(500, ERROR_XML("-2147220969", "account With Id = 1 Does Not Exist")));
+	CHECK_ERROR("HV000", throw_fault(500, ERROR_XML("-2147220969",
+													"account With Id = 1 Does Not Exist")));
 	CHECK_STR(unit_error->message, "could not read AccountSet on server \"cdms\"");
 	CHECK_STR(unit_error->detail,
 			  "CDMS answered 500, code -2147220969: account With Id = 1 Does Not Exist.");
 
-	CHECK_ERROR("23505", throw_fault(500, ERROR_XML("-2147220937", "Cannot insert duplicate key.")));
-	CHECK_STR(unit_error->detail, "CDMS answered 500, code -2147220937: Cannot insert duplicate key.");
+	CHECK_ERROR("23505", throw_fault(500, ERROR_XML("-2147220937", "Duplicate key.")));
+	CHECK_STR(unit_error->detail, "CDMS answered 500, code -2147220937: Duplicate key.");
 
 	CHECK_ERROR("28P01", throw_fault(401, "<html><title>Unauthorized</title></html>"));
 	CHECK_STR(unit_error->detail, "CDMS answered 401: Unauthorized.");
@@ -169,6 +181,7 @@ static const UnitTest tests[] = {
 	{"reads an XML error", test_xml},
 	{"reads codes", test_codes},
 	{"shows what an HTML page says", test_html},
+	{"shows a malformed document as it is", test_malformed},
 	{"shows what other bodies say", test_other_bodies},
 	{"cuts long words between characters", test_long_words},
 	{"survives nesting without end", test_deep},

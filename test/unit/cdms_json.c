@@ -100,7 +100,8 @@ test_expanded(void)
 	check_first(page_of("{\"d\":[{"
 						"\"contacts\":{\"results\":[{\"AccountId\":\"x\",\"Name\":[[{}]]}],"
 						"\"__next\":\"no\"},\"deferred\":{\"__deferred\":{\"uri\":\"u\"}},"
-						"\"parent\":{\"AccountId\":\"y\",\"d\":{\"results\":[{}]}},\"tags\":[1,[2]],"
+						"\"parent\":{\"AccountId\":\"y\",\"d\":{\"results\":[{}]}},"
+						"\"tags\":[1,[2]],"
 						"\"AccountId\":\"" KEY1 "\",\"Name\":\"One\",\"NumberOfEmployees\":5,"
 						"\"PrimaryContactId\":{\"Id\":\"" KEY2 "\",\"Name\":\"Sam\","
 						"\"Extra\":{\"Id\":\"z\",\"Name\":[]}}}]}"), 1);
@@ -122,7 +123,8 @@ test_null_complex(void)
 static void
 test_escapes(void)
 {
-	CrmPage    *page = page_of("{\"d\":[" ACCOUNT(KEY1, "\"\\u00e9\\ud83d\\ude00\\/\\n\\\"\xE6\x9D\xB1\"")
+	CrmPage    *page = page_of("{\"d\":["
+							   ACCOUNT(KEY1, "\"\\u00e9\\ud83d\\ude00\\/\\n\\\"\xE6\x9D\xB1\"")
 							   "]}");
 
 	CHECK_STR(cdms_value(entity, &page->objects[0], "Name"),
@@ -180,16 +182,17 @@ test_left_out(void)
 {
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"Name\":\"One\","
 								 "\"PrimaryContactId\":null}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"NumberOfEmployees\", or gave it in another form");
+	CHECK_STR(unit_error->message, "CDMS left out property \"NumberOfEmployees\"");
 	CHECK(strstr(unit_error->context, "object " KEY1 " of AccountSet") != NULL);
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"Name\":\"One\","
 								 "\"NumberOfEmployees\":5,\"PrimaryContactId\":{\"Id\":null}}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"PrimaryContactId/Name\", or gave it in another form");
+	CHECK_STR(unit_error->message, "CDMS gave property \"PrimaryContactId/Name\" in another form "
+			  "than its column expects");
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"Name\":\"One\",\"NumberOfEmployees\":5,"
 								 "\"PrimaryContactId\":null}]}"));
-	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\", or gave it in another form");
+	CHECK_STR(unit_error->message, "CDMS left out property \"AccountId\"");
 
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":null,\"Name\":\"One\","
 								 "\"NumberOfEmployees\":5,\"PrimaryContactId\":null}]}"));
@@ -200,6 +203,8 @@ static void
 test_other_kind(void)
 {
 	CHECK_ERROR("HV000", page_of("{\"d\":[" ACCOUNT(KEY1, "{\"Value\":1}") "]}"));
+	CHECK_STR(unit_error->message,
+			  "CDMS gave property \"Name\" in another form than its column expects");
 	CHECK_ERROR("HV000", page_of("{\"d\":[" ACCOUNT(KEY1, "[\"One\"]") "]}"));
 	CHECK_ERROR("HV000", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"Name\":\"One\","
 								 "\"NumberOfEmployees\":5,\"PrimaryContactId\":\"" KEY2 "\"}]}"));
@@ -266,7 +271,8 @@ test_deep(void)
 static void
 test_bad_value_is_named(void)
 {
-	CHECK_ERROR("22P02", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\",\"NumberOfEmployees\":\"x\"}]}"));
+	CHECK_ERROR("22P02", page_of("{\"d\":[{\"AccountId\":\"" KEY1 "\","
+								 "\"NumberOfEmployees\":\"x\"}]}"));
 	CHECK(strstr(unit_error->context, "property \"NumberOfEmployees\" of CDMS") != NULL);
 	CHECK(strstr(unit_error->context, "object " KEY1 " of AccountSet") != NULL);
 }
@@ -300,8 +306,9 @@ test_many(void)
 	initStringInfo(&body);
 	appendStringInfoString(&body, "{\"d\":[");
 	for (int i = 0; i < 1234; i++)
-		appendStringInfo(&body, "%s{\"AccountId\":\"00000000-0000-0000-0000-%012d\",\"Name\":\"%d\","
-						 "\"NumberOfEmployees\":%d,\"PrimaryContactId\":null}", i ? "," : "", i, i, i);
+		appendStringInfo(&body, "%s{\"AccountId\":\"00000000-0000-0000-0000-%012d\","
+						 "\"Name\":\"%d\",\"NumberOfEmployees\":%d,\"PrimaryContactId\":null}",
+						 i ? "," : "", i, i, i);
 	appendStringInfoString(&body, "]}");
 	page = page_of(body.data);
 	CHECK_INT(page->nobjects, 1234);

@@ -8,16 +8,16 @@
 #include "unit.h"
 
 #define EDMX(schema) \
-	"<edmx:Edmx xmlns:edmx=\"http://schemas.microsoft.com/ado/2007/06/edmx\"><edmx:DataServices>" \
-	"<Schema Namespace=\"N\" xmlns=\"http://schemas.microsoft.com/ado/2006/04/edm\">" \
+	"<edmx:Edmx xmlns:edmx='http://schemas.microsoft.com/ado/2007/06/edmx'><edmx:DataServices>" \
+	"<Schema Namespace='N' xmlns='http://schemas.microsoft.com/ado/2006/04/edm'>" \
 	schema "</Schema></edmx:DataServices></edmx:Edmx>"
 
 #define THING(properties) \
-	"<EntityType Name=\"Thing\"><Key><PropertyRef Name=\"ThingId\"/></Key>" \
-	"<Property Name=\"ThingId\" Type=\"Edm.Guid\" Nullable=\"false\"/>" properties "</EntityType>"
+	"<EntityType Name='Thing'><Key><PropertyRef Name='ThingId'/></Key>" \
+	"<Property Name='ThingId' Type='Edm.Guid' Nullable='false'/>" properties "</EntityType>"
 
 #define THING_SET \
-	"<EntityContainer Name=\"C\"><EntitySet Name=\"ThingSet\" EntityType=\"N.Thing\"/></EntityContainer>"
+	"<EntityContainer Name='C'><EntitySet Name='ThingSet' EntityType='N.Thing'/></EntityContainer>"
 
 static List *
 entities_of(const char *body)
@@ -47,10 +47,12 @@ properties_of(const CrmEntityDef *entity)
 static void
 test_entity(void)
 {
-	List	   *entities = entities_of(EDMX(THING("<Property Name=\"A\" Type=\"Edm.String\"/>"
-												  "<Property Name=\"B\" Type=\"Edm.Int32\" Nullable=\"false\"/>"
-												  "<NavigationProperty Name=\"n\" Relationship=\"N.r\"/>")
-											THING_SET));
+	static const char body[] =
+		EDMX(THING("<Property Name='A' Type='Edm.String'/>"
+				   "<Property Name='B' Type='Edm.Int32' Nullable='false'/>"
+				   "<NavigationProperty Name='n' Relationship='N.r'/>")
+			 THING_SET);
+	List	   *entities = entities_of(body);
 	const CrmEntityDef *entity = linitial(entities);
 
 	CHECK_INT(list_length(entities), 1);
@@ -64,37 +66,43 @@ test_entity(void)
 static void
 test_order(void)
 {
-	CHECK_INT(list_length(entities_of(EDMX(THING_SET THING("")))), 1);
-	CHECK_INT(list_length(entities_of(EDMX(THING_SET "</Schema><Schema Namespace=\"M\">" THING("")))), 1);
+	static const char first[] = EDMX(THING_SET THING(""));
+	static const char apart[] = EDMX(THING_SET "</Schema><Schema Namespace='M'>" THING(""));
+
+	CHECK_INT(list_length(entities_of(first)), 1);
+	CHECK_INT(list_length(entities_of(apart)), 1);
 }
 
 static void
 test_complex(void)
 {
-	List	   *entities = entities_of(EDMX(THING("<Property Name=\"R\" Type=\"Microsoft.Crm.Sdk.Data.Services.Money\" Nullable=\"false\"/>"
-												  "<Property Name=\"X\" Type=\"N.Point\" Nullable=\"false\"/>"
-												  "<Property Name=\"Y\" Type=\"N.Absent\"/>")
-											"<ComplexType Name=\"Point\"><Property Name=\"Lat\" Type=\"Edm.Double\"/>"
-											"<Property Name=\"Nested\" Type=\"N.Point\"/>"
-											"<Property Name=\"Code\" Type=\"Edm.String\" Nullable=\"false\"/></ComplexType>"
-											THING_SET));
+	static const char body[] =
+		EDMX(THING("<Property Name='R' Nullable='false'"
+				   " Type='Microsoft.Crm.Sdk.Data.Services.Money'/>"
+				   "<Property Name='X' Type='N.Point' Nullable='false'/>"
+				   "<Property Name='Y' Type='N.Absent'/>")
+			 "<ComplexType Name='Point'><Property Name='Lat' Type='Edm.Double'/>"
+			 "<Property Name='Nested' Type='N.Point'/>"
+			 "<Property Name='Code' Type='Edm.String' Nullable='false'/></ComplexType>"
+			 THING_SET);
 
-	CHECK_STR(properties_of(linitial(entities)),
+	CHECK_STR(properties_of(linitial(entities_of(body))),
 			  "ThingId Edm.Guid!, R Money, X/Lat Edm.Double, X/Code Edm.String");
 }
 
 static void
 test_unused_types(void)
 {
-	List	   *entities = entities_of(EDMX(THING("<Property Name=\"A\" Type=\"Edm.Byte\"/>"
-												  "<Property Name=\"B\" Type=\"Edm.Single\"/>"
-												  "<Property Name=\"C\" Type=\"Edm.DateTimeOffset\"/>"
-												  "<Property Name=\"D\" Type=\"Edm.Time\"/>"
-												  "<Property Name=\"E\" Type=\"Edm.Stream\"/>"
-												  "<Property Name=\"F\" Type=\"Collection(Edm.String)\"/>")
-											THING_SET));
+	static const char body[] =
+		EDMX(THING("<Property Name='A' Type='Edm.Byte'/>"
+				   "<Property Name='B' Type='Edm.Single'/>"
+				   "<Property Name='C' Type='Edm.DateTimeOffset'/>"
+				   "<Property Name='D' Type='Edm.Time'/>"
+				   "<Property Name='E' Type='Edm.Stream'/>"
+				   "<Property Name='F' Type='Collection(Edm.String)'/>")
+			 THING_SET);
 
-	CHECK_STR(properties_of(linitial(entities)),
+	CHECK_STR(properties_of(linitial(entities_of(body))),
 			  "ThingId Edm.Guid!, A Edm.Int16, B Edm.Double, C Edm.DateTime, D Edm.String");
 }
 
@@ -102,17 +110,19 @@ test_unused_types(void)
 static void
 test_keys(void)
 {
-	List	   *entities = entities_of(EDMX(THING("")
-											"<EntityType Name=\"Pair\"><Key><PropertyRef Name=\"A\"/><PropertyRef Name=\"B\"/></Key>"
-											"<Property Name=\"A\" Type=\"Edm.Guid\"/><Property Name=\"B\" Type=\"Edm.Guid\"/></EntityType>"
-											"<EntityType Name=\"Counted\"><Key><PropertyRef Name=\"A\"/></Key>"
-											"<Property Name=\"A\" Type=\"Edm.Int32\"/></EntityType>"
-											"<EntityType Name=\"Keyless\"><Property Name=\"A\" Type=\"Edm.Guid\"/></EntityType>"
-											"<EntityContainer Name=\"C\"><EntitySet Name=\"PairSet\" EntityType=\"N.Pair\"/>"
-											"<EntitySet Name=\"CountedSet\" EntityType=\"N.Counted\"/>"
-											"<EntitySet Name=\"KeylessSet\" EntityType=\"N.Keyless\"/>"
-											"<EntitySet Name=\"GoneSet\" EntityType=\"N.Gone\"/>"
-											"<EntitySet Name=\"Things\" EntityType=\"N.Thing\"/></EntityContainer>"));
+	static const char body[] =
+		EDMX(THING("")
+			 "<EntityType Name='Pair'><Key><PropertyRef Name='A'/><PropertyRef Name='B'/></Key>"
+			 "<Property Name='A' Type='Edm.Guid'/><Property Name='B' Type='Edm.Guid'/></EntityType>"
+			 "<EntityType Name='Counted'><Key><PropertyRef Name='A'/></Key>"
+			 "<Property Name='A' Type='Edm.Int32'/></EntityType>"
+			 "<EntityType Name='Keyless'><Property Name='A' Type='Edm.Guid'/></EntityType>"
+			 "<EntityContainer Name='C'><EntitySet Name='PairSet' EntityType='N.Pair'/>"
+			 "<EntitySet Name='CountedSet' EntityType='N.Counted'/>"
+			 "<EntitySet Name='KeylessSet' EntityType='N.Keyless'/>"
+			 "<EntitySet Name='GoneSet' EntityType='N.Gone'/>"
+			 "<EntitySet Name='Things' EntityType='N.Thing'/></EntityContainer>");
+	List	   *entities = entities_of(body);
 
 	CHECK_INT(list_length(entities), 1);
 	CHECK_STR(((CrmEntityDef *) linitial(entities))->set, "Things");
@@ -125,7 +135,7 @@ test_wrong_shape(void)
 	CHECK_ERROR("HV000", entities_of(EDMX("")));
 	CHECK_ERROR("HV000", entities_of(EDMX("<EntityType><Key/></EntityType>")));
 	CHECK_ERROR("2200M", entities_of(""));
-	CHECK_ERROR("2200M", entities_of("<edmx:Edmx xmlns:edmx=\"x\">"));
+	CHECK_ERROR("2200M", entities_of("<edmx:Edmx xmlns:edmx='x'>"));
 	CHECK_ERROR("2200M", entities_of("<!DOCTYPE x><Edmx/>"));
 }
 
@@ -137,7 +147,7 @@ test_limits(void)
 	initStringInfo(&body);
 	appendStringInfoString(&body, "<Edmx><Schema><EntityContainer>");
 	for (int i = 0; i <= 10000; i++)
-		appendStringInfo(&body, "<EntitySet Name=\"S%d\" EntityType=\"N.T\"/>", i);
+		appendStringInfo(&body, "<EntitySet Name='S%d' EntityType='N.T'/>", i);
 	appendStringInfoString(&body, "</EntityContainer></Schema></Edmx>");
 	CHECK_ERROR("54000", entities_of(body.data));
 }

@@ -21,7 +21,6 @@
 struct CdmsPeer
 {
 	int			listener;
-	int			port;
 	char	   *root;
 	List	   *answers;
 	int			asked[2];		/* pipe */
@@ -71,8 +70,8 @@ cdms_peer_listen(void)
 		listen(peer->listener, 16) != 0 ||
 		getsockname(peer->listener, (struct sockaddr *) &address, &length) != 0)
 		fail("can't listen");
-	peer->port = ntohs(address.sin_port);
-	peer->root = psprintf("http://127.0.0.1:%d/Org/XRMServices/2011/OrganizationData.svc", peer->port);
+	peer->root = psprintf("http://127.0.0.1:%d/Org/XRMServices/2011/OrganizationData.svc",
+						  ntohs(address.sin_port));
 	return peer;
 }
 
@@ -95,12 +94,15 @@ cdms_peer_answer(CdmsPeer *peer, const char *status, const char *headers, const 
 static size_t
 request_length(const char *request)
 {
+	static const char name[] = "\r\nContent-Length:";
 	const char *end = strstr(request, "\r\n\r\n");
-	const char *header = strcasestr(request, "\r\nContent-Length:");
+	const char *header = strcasestr(request, name);
+	size_t		length;
 
 	if (end == NULL)
 		return 0;
-	return end + 4 - request + (header && header < end ? atoi(header + strlen("\r\nContent-Length:")) : 0);
+	length = end + 4 - request;
+	return header && header < end ? length + atoi(header + strlen(name)) : length;
 }
 
 /* One connection.  In the child: nothing of PostgreSQL may be used. */

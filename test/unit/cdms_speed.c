@@ -17,6 +17,14 @@
 #define ROUNDS 200
 #define SLOWEST_MS 20.0
 
+#define CRM "Microsoft.Crm.Sdk.Data.Services."
+#define ODATA "http://schemas.microsoft.com/ado/2007/08/dataservices"
+#define GUID "dff27d1f-a61b-4bfe-a203-b2e5a36cda0e"
+
+/* A complex value in JSON. */
+#define COMPLEX(type, members) \
+	"{\"__metadata\":{\"type\":\"" CRM type "\"}," members "}"
+
 /* A kind of property, and a value as each format has it. */
 static const struct
 {
@@ -26,24 +34,26 @@ static const struct
 	const char *json;
 	const char *atom;
 }			kinds[] = {
-	{CRM_STRING, NULL, TEXTOID, "\"Contoso, Ltd. (sample)\"", ">Contoso, Ltd. (sample)"},
-	{CRM_ENTITY_REFERENCE, "Id", UUIDOID,
-		"{\"__metadata\":{\"type\":\"Microsoft.Crm.Sdk.Data.Services.EntityReference\"},"
-		"\"Id\":\"dff27d1f-a61b-4bfe-a203-b2e5a36cda0e\",\"LogicalName\":\"contact\",\"Name\":\"Sam\"}",
-		"><d:Id m:type=\"Edm.Guid\">dff27d1f-a61b-4bfe-a203-b2e5a36cda0e</d:Id>"
-		"<d:LogicalName>contact</d:LogicalName><d:Name>Sam</d:Name>"},
-	{CRM_OPTION_SET_VALUE, "Value", INT4OID,
-		"{\"__metadata\":{\"type\":\"Microsoft.Crm.Sdk.Data.Services.OptionSetValue\"},\"Value\":7}",
-		"><d:Value m:type=\"Edm.Int32\">7</d:Value>"},
-	{CRM_STRING, NULL, TEXTOID, "null", " m:null=\"true\">"},
-	{CRM_DATETIME, NULL, TIMESTAMPTZOID, "\"\\/Date(1297843200000)\\/\"",
-	" m:type=\"Edm.DateTime\">2011-02-16T08:00:00Z"},
-	{CRM_BOOLEAN, NULL, BOOLOID, "true", " m:type=\"Edm.Boolean\">true"},
-	{CRM_MONEY, "Value", NUMERICOID,
-		"{\"__metadata\":{\"type\":\"Microsoft.Crm.Sdk.Data.Services.Money\"},\"Value\":\"12345.6789\"}",
-		"><d:Value m:type=\"Edm.Decimal\">12345.6789</d:Value>"},
-	{CRM_INT64, NULL, INT8OID, "\"1000002\"", " m:type=\"Edm.Int64\">1000002"}
+	{CRM_STRING, "", TEXTOID, "\"Contoso, Ltd. (sample)\"", ">Contoso, Ltd. (sample)"},
+	{CRM_ENTITY_REFERENCE, "/Id", UUIDOID,
+		COMPLEX("EntityReference",
+				"\"Id\":\"" GUID "\",\"LogicalName\":\"contact\",\"Name\":\"Sam\""),
+		"><d:Id m:type='Edm.Guid'>" GUID "</d:Id>"
+	"<d:LogicalName>contact</d:LogicalName><d:Name>Sam</d:Name>"},
+	{CRM_OPTION_SET_VALUE, "/Value", INT4OID,
+		COMPLEX("OptionSetValue", "\"Value\":7"),
+	"><d:Value m:type='Edm.Int32'>7</d:Value>"},
+	{CRM_STRING, "", TEXTOID, "null", " m:null='true'>"},
+	{CRM_DATETIME, "", TIMESTAMPTZOID, "\"\\/Date(1297843200000)\\/\"",
+	" m:type='Edm.DateTime'>2011-02-16T08:00:00Z"},
+	{CRM_BOOLEAN, "", BOOLOID, "true", " m:type='Edm.Boolean'>true"},
+	{CRM_MONEY, "/Value", NUMERICOID,
+		COMPLEX("Money", "\"Value\":\"12345.6789\""),
+	"><d:Value m:type='Edm.Decimal'>12345.6789</d:Value>"},
+	{CRM_INT64, "", INT8OID, "\"1000002\"", " m:type='Edm.Int64'>1000002"}
 };
+
+#define KIND(i) kinds[(i) % lengthof(kinds)]
 
 /* Key first, then five of each kind, less one. */
 #define PROPERTIES (lengthof(kinds) * 5)
@@ -55,11 +65,9 @@ wide_entity(void)
 
 	for (int i = 1; i < PROPERTIES; i++)
 	{
-		columns[i].path = psprintf("optevia_Property%d%s%s", i,
-								   kinds[i % lengthof(kinds)].member ? "/" : "",
-								   kinds[i % lengthof(kinds)].member ? kinds[i % lengthof(kinds)].member : "");
-		columns[i].type = kinds[i % lengthof(kinds)].type;
-		columns[i].pgtype = kinds[i % lengthof(kinds)].pgtype;
+		columns[i].path = psprintf("optevia_Property%d%s", i, KIND(i).member);
+		columns[i].type = KIND(i).type;
+		columns[i].pgtype = KIND(i).pgtype;
 	}
 	return CDMS_ENTITY("Account", columns);
 }
@@ -76,7 +84,7 @@ json_page(void)
 		appendStringInfo(&body, "%s{\"__metadata\":{\"uri\":\"http://crm.example.org/AccountSet\"},"
 						 "\"AccountId\":\"5784bd00-f501-e011-a492-%012d\"", n ? "," : "", n);
 		for (int i = 1; i < PROPERTIES; i++)
-			appendStringInfo(&body, ",\"optevia_Property%d\":%s", i, kinds[i % lengthof(kinds)].json);
+			appendStringInfo(&body, ",\"optevia_Property%d\":%s", i, KIND(i).json);
 		appendStringInfoChar(&body, '}');
 	}
 	appendStringInfoString(&body, "]}}");
@@ -89,16 +97,15 @@ atom_page(void)
 	StringInfoData body;
 
 	initStringInfo(&body);
-	appendStringInfoString(&body, "<feed xmlns=\"http://www.w3.org/2005/Atom\" "
-						   "xmlns:d=\"http://schemas.microsoft.com/ado/2007/08/dataservices\" "
-						   "xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\">");
+	appendStringInfoString(&body, "<feed xmlns='http://www.w3.org/2005/Atom' "
+						   "xmlns:d='" ODATA "' xmlns:m='" ODATA "/metadata'>");
 	for (int n = 0; n < OBJECTS; n++)
 	{
-		appendStringInfo(&body, "<entry><id>x</id><content type=\"application/xml\"><m:properties>"
-						 "<d:AccountId m:type=\"Edm.Guid\">5784bd00-f501-e011-a492-%012d</d:AccountId>", n);
+		appendStringInfo(&body, "<entry><id>x</id><content><m:properties><d:AccountId>"
+						 "5784bd00-f501-e011-a492-%012d</d:AccountId>", n);
 		for (int i = 1; i < PROPERTIES; i++)
-			appendStringInfo(&body, "<d:optevia_Property%d%s</d:optevia_Property%d>", i,
-							 kinds[i % lengthof(kinds)].atom, i);
+			appendStringInfo(&body, "<d:optevia_Property%d%s</d:optevia_Property%d>",
+							 i, KIND(i).atom, i);
 		appendStringInfoString(&body, "</m:properties></content></entry>");
 	}
 	appendStringInfoString(&body, "</feed>");

@@ -99,7 +99,9 @@ test_read_typmod(void)
 	varchar10->pgtypmod = 10 + VARHDRSZ;
 	CHECK_STR(TextDatumGetCString(crm_value_read(varchar10, "0123456789   ")), "0123456789");
 	CHECK_ERROR("22001", crm_value_read(varchar10, "0123456789x"));
-	CHECK_STR(TextDatumGetCString(crm_value_read(varchar10, "\xC3\xA4\xC3\xA4")), "\xC3\xA4\xC3\xA4");
+	CHECK_STR(TextDatumGetCString(crm_value_read(varchar10, "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4"
+												 "\xC3\xA4\xC3\xA4")),
+			  "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4");
 
 	numeric82->pgtypmod = ((8 << 16) | 2) + VARHDRSZ;
 	CHECK_STR(cdms_text(crm_value_read(numeric82, "12.345"), NUMERICOID), "12.35");
@@ -204,7 +206,8 @@ test_moments_malformed(void)
 	static const char *const texts[] = {
 		"", "12/25/2022", "/Date()/", "/Date(x)/", "/Date(1", "/Date(1)", "/Date(1)/x",
 		"/Date(1Z)/", "/Date(1+1)/", "/Date(- 1)/", "2011-2-16", "2011-02-16T", "2011-02-16T08",
-		"2011-02-16T8:00:00", "2011-02-16 08:00:00", "2011-02-16T08:00:00.", "2011-02-16T08:00:00ZZ",
+		"2011-02-16T8:00:00", "2011-02-16 08:00:00", "2011-02-16T08:00:00.",
+		"2011-02-16T08:00:00ZZ",
 		"2011-02-16T08:00:00+1", "20110216", "now", "infinity"
 	};
 
@@ -242,7 +245,8 @@ test_write_json(void)
 	CHECK_STR(json("P", CRM_INT64, INT8OID, "1000002"), "\"1000002\"");
 	CHECK_STR(json("P", CRM_DECIMAL, NUMERICOID, "1e20"), "\"100000000000000000000\"");
 	CHECK_STR(json("P", CRM_DECIMAL, NUMERICOID, "0.00000001"), "\"0.00000001\"");
-	CHECK_STR(json("P", CRM_DATETIME, TIMESTAMPTZOID, "1969-12-31 23:59:59.9999Z"), "\"/Date(-1)/\"");
+	CHECK_STR(json("P", CRM_DATETIME, TIMESTAMPTZOID, "1969-12-31 23:59:59.9999Z"),
+			  "\"/Date(-1)/\"");
 	CHECK_STR(json("P", CRM_BINARY, BYTEAOID, "\\x00ff01"), "\"AP8B\"");
 	CHECK_STR(json("P", CRM_STRING, BPCHAROID, "ab   "), "\"ab\"");
 }
@@ -296,7 +300,8 @@ static void
 test_write_text_columns(void)
 {
 	CHECK_STR(json("P", CRM_INT32, TEXTOID, " 12"), "12");
-	CHECK_STR(json("P", CRM_DATETIME, TEXTOID, "2011-02-16T08:00:00Z"), "\"/Date(1297843200000)/\"");
+	CHECK_STR(json("P", CRM_DATETIME, TEXTOID, "2011-02-16T08:00:00Z"),
+			  "\"/Date(1297843200000)/\"");
 	CHECK_STR(json("P", CRM_GUID, TEXTOID, "5784BD00F501E011A49200155D000000"),
 			  "\"5784bd00-f501-e011-a492-00155d000000\"");
 	CHECK_ERROR("22P02", json("P", CRM_INT32, TEXTOID, "many"));
