@@ -20,8 +20,9 @@
  * libcurl, and counted as a retry; anything else is refused the second sending
  * and becomes a lost connection (08006), since only the layer above can find
  * out what became of it (a create carries its key, MERGE is absolute, DELETE
- * idempotent).  That this stays rare is CURLOPT_MAXAGE_CONN's part: connections
- * idle for longer than servers and proxies commonly keep them are not used.
+ * idempotent).  It stays rare: libcurl looks whether an idle connection has been
+ * closed before it uses it, and by CURLOPT_MAXAGE_CONN does not use those idle
+ * for longer than servers and proxies commonly keep them.
  */
 #include "postgres.h"
 

@@ -387,7 +387,10 @@ test_proxy(void)
 
 /* ------------------------------------------------------ sent only once */
 
-/* The peer closes while the connection is idle: found out before sending. */
+/*
+ * The peer closes while the connection is idle: found out before sending.  A
+ * connection used within the last second is not looked at by newer libcurls.
+ */
 static void
 test_closed_idle(void)
 {
@@ -395,7 +398,7 @@ test_closed_idle(void)
 	int			before = asked("/hello");
 
 	get(session, "/bye");
-	pg_usleep(50000);
+	pg_usleep(1100000);
 	CHECK_INT(post(session, "/hello")->status, 200);
 	CHECK_INT(asked("/hello") - before, 1);
 	CHECK_INT(crm_http_counters(session)->retries, 0);
