@@ -24,6 +24,7 @@
 #include "cdms/filter.h"
 #include "cdms/format.h"
 #include "net/url.h"
+#include "net/words.h"
 
 /* cdms-protocol 1.5: longer URLs are refused by some. */
 #define LONGEST_URL 2000
@@ -75,7 +76,17 @@ refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
 			 errhint("Check the user mapping, and the server's options \"url\" and \"auth\".")));
 }
 
-/* Is what came data of this media type?  An answer without a body is not asked. */
+/* A header's text, whatever bytes it came in, for a message. */
+static char *
+readable(const char *header)
+{
+	char	   *copy = pstrdup(header);
+
+	crm_words_clean(copy);
+	return copy;
+}
+
+/* Is what came data of this media type? */
 static void
 check_media_type(const CrmHttpResponse *response, const char *expected)
 {
@@ -87,11 +98,11 @@ check_media_type(const CrmHttpResponse *response, const char *expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("CDMS answered with media type \"%s\" where \"%s\" was expected",
-						response->content_type, expected),
+						readable(response->content_type), expected),
 				 errhint("Check the server's options \"url\" and \"format\".")));
 }
 
-/* Where to goes no further than this message, its query perhaps a secret. */
+/* The address is shown without its query, in which there may be a token. */
 static void
 refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 				const char *action)
@@ -102,7 +113,7 @@ refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("%s on server \"%s\"", action, conn->server_name),
 			 errdetail("CDMS answered %d and pointed to \"%s\".", response->status,
-					   pnstrdup(location, strcspn(location, "?#"))),
+					   readable(pnstrdup(location, strcspn(location, "?#")))),
 			 errhint("CDMS wants a login, or the option \"url\" is not that of an organisation.")));
 }
 
