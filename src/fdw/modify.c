@@ -13,10 +13,12 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 
 #include "compat.h"
 #include "fdw/fdw.h"
@@ -31,6 +33,7 @@ typedef struct ModifyState
 	CrmTable   *table;
 	CrmStatement *statement;
 	List	   *columns;		/* CrmColumn *: parameters $1 to $n */
+	List	   *unnamed;		/* INSERT: those without a value of its own */
 	AttrNumber	key_junk;		/* UPDATE, DELETE: of the plan's row; the key
 								 * is the last parameter */
 	MemoryContext memory;		/* reset for each row */
@@ -104,6 +107,18 @@ append_returning(StringInfo sql, CrmTable *table)
 						 crm_store_column_sql(table, &table->columns[i]));
 }
 
+/* The store's own default of a column; NULL where it has none. */
+static char *
+store_default(CrmTable *table, CrmColumn *column)
+{
+	Relation	store = table_open(table->store, AccessShareLock);
+	Node	   *value = build_column_default(store, column->store_attnum);
+	char	   *sql = value ? deparse_expression(value, NIL, false, false) : "NULL";
+
+	table_close(store, NoLock);
+	return sql;
+}
+
 static char *
 insert_sql(ModifyState *state, OnConflictAction on_conflict)
 {
@@ -122,10 +137,19 @@ insert_sql(ModifyState *state, OnConflictAction on_conflict)
 							 quote_identifier(((CrmColumn *) lfirst(lc))->name));
 		appendStringInfoString(&sql, ") VALUES (");
 		foreach(lc, state->columns)
-			appendStringInfo(&sql, lfirst(lc) == state->table->key ?
-							 "%sCOALESCE($%d, pg_catalog.gen_random_uuid())" : "%s$%d",
-							 foreach_current_index(lc) ? ", " : "",
-							 foreach_current_index(lc) + 1);
+		{
+			CrmColumn  *column = lfirst(lc);
+
+			appendStringInfoString(&sql, foreach_current_index(lc) ? ", " : "");
+			if (column == state->table->key)
+				appendStringInfo(&sql, "COALESCE($%d, pg_catalog.gen_random_uuid())",
+								 foreach_current_index(lc) + 1);
+			else if (list_member_ptr(state->unnamed, column))
+				appendStringInfo(&sql, "COALESCE($%d, %s)", foreach_current_index(lc) + 1,
+								 store_default(state->table, column));
+			else
+				appendStringInfo(&sql, "$%d", foreach_current_index(lc) + 1);
+		}
 		appendStringInfoChar(&sql, ')');
 	}
 	if (on_conflict == ONCONFLICT_NOTHING)
@@ -173,23 +197,29 @@ delete_sql(ModifyState *state, OnConflictAction on_conflict)
 
 /*
  * The columns that the command names, and those that the foreign table has a
- * default for: the others are left to the store's own defaults.
+ * default for: the others are left to the store's own defaults.  A trigger may
+ * give any column a value.
  */
-static List *
-inserted_columns(CrmTable *table, Relation rel, Bitmapset *named)
+static void
+choose_inserted_columns(ModifyState *state, ResultRelInfo *info, EState *estate)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *result = NIL;
+	CrmTable   *table = state->table;
+	TupleDesc	desc = RelationGetDescr(info->ri_RelationDesc);
+	Bitmapset  *named = ExecGetInsertedCols(info, estate);
+	bool		all = info->ri_TrigDesc && info->ri_TrigDesc->trig_insert_before_row;
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
+		bool		given =
+		bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, named) ||
+		TupleDescAttr(desc, column->attnum - 1)->atthasdef;
 
-		if (bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, named) ||
-			TupleDescAttr(desc, column->attnum - 1)->atthasdef)
-			result = lappend(result, column);
+		if (given || all)
+			state->columns = lappend(state->columns, column);
+		if (!given)
+			state->unnamed = lappend(state->unnamed, column);
 	}
-	return result;
 }
 
 /* The columns assigned; all of them where a trigger may have changed others. */
@@ -250,8 +280,7 @@ crm_begin_modify(ModifyTableState *mtstate, ResultRelInfo *info, List *fdw_priva
 	switch (mtstate->operation)
 	{
 		case CMD_INSERT:
-			state->columns = inserted_columns(state->table, info->ri_RelationDesc,
-											  ExecGetInsertedCols(info, estate));
+			choose_inserted_columns(state, info, estate);
 			prepare(state, insert_sql, intVal(linitial(fdw_private)), false);
 			break;
 		case CMD_UPDATE:
@@ -284,8 +313,7 @@ crm_begin_insert(ModifyTableState *mtstate, ResultRelInfo *info)
 				 errmsg("cannot route tuples into foreign table \"%s\" by UPDATE",
 						RelationGetRelationName(info->ri_RelationDesc))));
 	state = begin(info, estate);
-	state->columns = inserted_columns(state->table, info->ri_RelationDesc,
-									  ExecGetInsertedCols(info, estate));
+	choose_inserted_columns(state, info, estate);
 	prepare(state, insert_sql, plan ? plan->onConflictAction : ONCONFLICT_NONE, false);
 }
 
