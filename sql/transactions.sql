@@ -284,6 +284,21 @@ DELETE FROM crm.organisation WHERE id = :'oneil';
 TABLE crm.told;
 DROP TRIGGER keep ON crm.organisation;
 
+-- BEFORE INSERT may give a column its value that the statement does not name; the
+-- others keep the store's defaults, the key among them.
+CREATE FUNCTION crm.nickname() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.alias := ''called '' || NEW.name; RETURN NEW; END';
+CREATE TRIGGER nickname BEFORE INSERT ON crm.organisation FOR EACH ROW EXECUTE FUNCTION crm.nickname();
+ALTER TABLE crm.organisation_store ALTER city SET DEFAULT 'of the store', ALTER alias SET DEFAULT 'not this';
+SELECT cdms.log_clear();
+INSERT INTO crm.organisation (name) VALUES ('Fifth Ltd') RETURNING id AS keyless \gset
+COPY crm.organisation (id, name, city) FROM stdin;
+11111111-0000-4000-8000-000000000006	Sixth Ltd	\N
+\.
+SELECT replace(log, :'keyless', '(key)') AS log FROM crm.told;
+DROP TRIGGER nickname ON crm.organisation;
+ALTER TABLE crm.organisation_store ALTER city DROP DEFAULT, ALTER alias DROP DEFAULT;
+
 -- Triggers on the store: BEFORE changes the value, and CDMS gets it so; AFTER
 -- writes another synchronised table, which is pushed with it.
 CREATE FUNCTION crm.tidy() RETURNS trigger LANGUAGE plpgsql AS
