@@ -208,10 +208,10 @@ CREATE FUNCTION cdms.requests(verb text DEFAULT NULL) RETURNS integer
 -- entity: 'Account' or 'AccountSet'.  Values are JSON, or given one by one:
 -- cdms.edit('Account', key, 'Name', 'New Name').
 
-CREATE FUNCTION cdms.edit(entity text, key uuid, json text) RETURNS void
+CREATE FUNCTION cdms.edit(entity text, key uuid, properties text) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
-        SELECT cdms.control('edit', entity, key::text, json);
+        SELECT cdms.control('edit', entity, key::text, properties);
     END;
 
 CREATE FUNCTION cdms.edit(entity text, key uuid, property text, value anyelement) RETURNS void
@@ -227,9 +227,9 @@ CREATE FUNCTION cdms.edit(entity text, key uuid, property text, value text) RETU
     END;
 
 -- The new object's key: the one given, or one that CDMS chose.
-CREATE FUNCTION cdms.create(entity text, key uuid, json text) RETURNS uuid
+CREATE FUNCTION cdms.create(entity text, key uuid, properties text) RETURNS uuid
     LANGUAGE sql
-    RETURN cdms.control('create', entity, coalesce(key::text, '-'), json)::uuid;
+    RETURN cdms.control('create', entity, coalesce(key::text, '-'), properties)::uuid;
 
 CREATE FUNCTION cdms.delete(entity text, key uuid) RETURNS void
     LANGUAGE sql
