@@ -803,7 +803,7 @@ push_rows(List *rows)
 static void
 park(List *rows, ErrorData *error)
 {
-	char	   *reason = error->detail ? psprintf("%s %s", error->message, error->detail) :
+	char	   *reason = error->detail ? psprintf("%s: %s", error->message, error->detail) :
 		error->message;
 
 	ereport(WARNING,
