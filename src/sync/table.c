@@ -137,7 +137,8 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 	own_member = crm_type_member(field->type);
 	if (field->member == NULL && own_member)
 		field->member = pstrdup(own_member);
-	field->writable = field->member == NULL || strcmp(field->member, own_member) == 0;
+	field->writable = field->member == NULL ||
+		(own_member && strcmp(field->member, own_member) == 0);
 	field->pgtype = column->type;
 	field->pgtypmod = column->typmod;
 	crm_field_bind(field, table->memory);
