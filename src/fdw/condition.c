@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
+#include "utils/formatting.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/syscache.h"
@@ -40,6 +41,7 @@
 #define MAX_IN_LIST 25			/* alternatives that are sent for one IN */
 #define MAX_DIGITS 20			/* of a number's text: CDMS refuses longer ones */
 #define MAX_SCALE 10
+#define MAX_MONEY_SCALE 4		/* SQL Server's money might round more */
 
 /* Groups of types whose values compare alike here and there. */
 typedef enum ValueClass
@@ -117,6 +119,7 @@ static const struct
 /*
  * Characters that ILIKE takes for an ASCII letter (it lower-cases both sides)
  * and that a collation of CDMS may tell from it: texts with them are let pass.
+ * Under the rules of Turkish or Lithuanian there are more.
  */
 static const struct
 {
@@ -160,7 +163,8 @@ strip_relabel(Node *node)
 
 /*
  * The field of a column reference; *class what it can be compared as, 0 where
- * the column holds something else than CDMS does (a rounded number, say).
+ * the column holds something else than CDMS does (a rounded number, say).  NULL
+ * for a reference's name, too, and for the version (cdms-protocol 9).
  */
 static const CrmField *
 field_of(CrmTable *table, Node *node, int *class)
@@ -176,8 +180,8 @@ field_of(CrmTable *table, Node *node, int *class)
 	if (column == NULL || column->field < 0)
 		return NULL;
 	field = &table->entity.fields[column->field];
-	if (!field->writable)
-		return NULL;			/* of a reference's name nobody says it can be asked for */
+	if (!field->writable || strcmp(field->property, "VersionNumber") == 0)
+		return NULL;			/* nobody says that CDMS can be asked for these */
 	if (column->typmod < 0 || field->basetype == VARCHAROID)
 		*class = class_of_type(field->basetype) & class_of_scalar(field->scalar);
 	return field;
@@ -200,19 +204,23 @@ constant_of(Node *node)
 	return IsA(node, Const) && !((Const *) node)->constisnull ? (Const *) node : NULL;
 }
 
+/* What a property of this type can be compared with and nothing is converted. */
 static bool
-is_sendable_number(Datum value, Oid type)
+is_sendable_number(const CrmField *field, Datum value, Oid type)
 {
+	int			scale = field->type == CRM_MONEY ? MAX_MONEY_SCALE : MAX_SCALE;
 	char	   *text;
 	char	   *point;
 
+	if (type == INT8OID && field->scalar != CRM_INT64)
+		return DatumGetInt64(value) == (int32) DatumGetInt64(value);
 	if (type != NUMERICOID)
 		return true;
 	if (numeric_is_nan(DatumGetNumeric(value)) || numeric_is_inf(DatumGetNumeric(value)))
 		return false;
 	text = numeric_normalize(DatumGetNumeric(value));
 	point = strchr(text, '.');
-	return strlen(text) <= MAX_DIGITS && (point == NULL || strlen(point + 1) <= MAX_SCALE);
+	return strlen(text) <= MAX_DIGITS && (point == NULL || strlen(point + 1) <= scale);
 }
 
 /*
@@ -245,7 +253,7 @@ widen_date(CrmConditionKind kind, Datum *value)
 static CrmCondition *
 compare(CrmConditionKind kind, const CrmField *field, int class, Datum value, Oid type)
 {
-	if (class == CLASS_NUMBER && !is_sendable_number(value, type))
+	if (class == CLASS_NUMBER && !is_sendable_number(field, value, type))
 		return NULL;
 	if (class == CLASS_DATE && !widen_date(kind, &value))
 		return NULL;
@@ -324,12 +332,14 @@ longest_run(const char *pattern, Pattern kind)
 	initStringInfo(&run.text);
 	for (;; p++)
 	{
-		bool		wildcard = *p == '\0' || *p == '%' || *p == '_' || ends_run(p, kind);
+		bool		escaped = *p == '\\' && p[1] != '\0';
+		bool		wildcard;
 
+		if (escaped)
+			p++;
+		wildcard = *p == '\0' || ends_run(p, kind) || (!escaped && (*p == '%' || *p == '_'));
 		if (!wildcard)
 		{
-			if (*p == '\\' && p[1] != '\0' && !ends_run(p + 1, kind))
-				p++;
 			appendStringInfoChar(&run.text, *p);
 			continue;
 		}
@@ -362,7 +372,7 @@ match(const CrmField *field, Pattern pattern, Const *constant)
 	{
 		run = (Run) {.at_start = true};
 		initStringInfo(&run.text);
-		appendStringInfoString(&run.text, pattern_text);
+		appendBinaryStringInfo(&run.text, pattern_text, strcspn(pattern_text, "["));
 	}
 	else
 		run = longest_run(pattern_text, pattern);
@@ -396,6 +406,17 @@ is_usable_collation(int class, Oid collation)
 		get_collation_isdeterministic(collation);
 }
 
+/* Is I lower-cased to i, and of other letters none to it?  Not in all languages. */
+static bool
+is_usual_case(Oid collation)
+{
+	static const char *grave = "\xC3\x8C"; /* U+00CC, I with grave */
+
+	return strcmp(str_tolower("I", 1, collation), "i") == 0 &&
+		(GetDatabaseEncoding() != PG_UTF8 ||
+		 IS_HIGHBIT_SET(*str_tolower(grave, strlen(grave), collation)));
+}
+
 static CrmCondition *
 translate_operator(CrmTable *table, OpExpr *expr)
 {
@@ -417,7 +438,8 @@ translate_operator(CrmTable *table, OpExpr *expr)
 	}
 	if (field == NULL || constant == NULL || !(class & operators[op].classes) ||
 		class_of_type(constant->consttype) != class ||
-		!is_usable_collation(class, expr->inputcollid))
+		!is_usable_collation(class, expr->inputcollid) ||
+		(operators[op].pattern == PATTERN_ILIKE && !is_usual_case(expr->inputcollid)))
 		return NULL;
 	if (operators[op].pattern != PATTERN_NONE)
 		return match(field, operators[op].pattern, constant);
