@@ -1,0 +1,131 @@
+# A psql session that goes on while the test does something else.
+#
+#	my $session = CrmSession->new($node);
+#	is($session->query('SELECT 1'), '1', ...);
+#	$session->send("SELECT pg_sleep(1);\n");    # does not wait
+#	$session->finish;                           # what the statements sent printed
+#	$session->errors;                           # on stderr, since the last call
+package CrmSession;
+
+use strict;
+use warnings;
+
+use IPC::Run;
+use Time::HiRes qw(sleep time);
+
+my $serial = 0;
+
+sub new
+{
+	my ($class, $node, $dbname) = @_;
+	my $self = bless { in => '', out => '', err => '' }, $class;
+
+	$self->{run} = IPC::Run::start(
+		[ $node->installed_command('psql'), '-XAtq', '-d', $node->connstr($dbname || 'postgres'), '-f', '-' ],
+		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
+		IPC::Run::timeout(180));
+	$self->{pid} = $self->query('SELECT pg_backend_pid()');
+	return $self;
+}
+
+# The process that serves it.
+sub pid
+{
+	my ($self) = @_;
+	return $self->{pid};
+}
+
+sub send
+{
+	my ($self, $text) = @_;
+
+	$self->{in} .= $text;
+	$self->{run}->pump_nb;
+	return;
+}
+
+# Waits for the end of what was sent; what it printed, less the last newline.
+sub finish
+{
+	my ($self) = @_;
+	my $mark = '-- ' . ++$serial . ' --';
+
+	$self->send("\\echo '$mark'\n");
+	$self->{run}->pump until $self->{out} =~ /^\Q$mark\E\n/m;
+	my ($printed) = $self->{out} =~ /^(.*?)\n?^\Q$mark\E\n/ms;
+	$self->{out} = '';
+	return $printed;
+}
+
+sub query
+{
+	my ($self, $sql) = @_;
+
+	$self->send("$sql;\n");
+	return $self->finish;
+}
+
+sub errors
+{
+	my ($self) = @_;
+	my $errors = $self->{err};
+
+	$self->{err} = '';
+	return $errors;
+}
+
+# Ends it, also when the server has gone already.
+sub close
+{
+	my ($self) = @_;
+
+	$self->{in} .= "\\q\n";
+	eval { $self->{run}->finish };
+	return;
+}
+
+# How many descriptors the process has open.
+sub descriptors
+{
+	my ($self) = @_;
+	my @open = glob("/proc/$self->{pid}/fd/*");
+
+	return scalar @open;
+}
+
+# Its resident memory in kB.
+sub memory
+{
+	my ($self) = @_;
+	my ($kilobytes) =
+	  PostgreSQL::Test::Utils::slurp_file("/proc/$self->{pid}/status") =~ /^VmRSS:\s*(\d+)/m;
+
+	return $kilobytes;
+}
+
+# An orphan may stay a zombie until somebody asks after it.
+sub _is_gone
+{
+	my ($self) = @_;
+
+	CORE::open(my $file, '<', "/proc/$self->{pid}/stat") or return 1;
+	my $stat = <$file>;
+	CORE::close($file);
+	return !defined $stat || $stat =~ /\) [ZX] /;
+}
+
+# Seconds until the process is gone; undef when it is not within the limit.
+sub gone_after
+{
+	my ($self, $limit) = @_;
+	my $began = time;
+
+	while (time < $began + $limit)
+	{
+		return time - $began if $self->_is_gone;
+		sleep 0.005;
+	}
+	return;
+}
+
+1;
