@@ -4,6 +4,7 @@
 import argparse
 import os
 import signal
+import socket
 import sys
 import threading
 
@@ -74,6 +75,15 @@ def remove_files(options):
             os.unlink(path)
 
 
+def catch_signals():
+    """SIGTERM ends the process; the socket returned tells select of it."""
+    alarm, bell = socket.socketpair()
+    bell.setblocking(False)
+    signal.set_wakeup_fd(bell.detach())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    return alarm
+
+
 def announce(options, server):
     write_file(options.pid_file, str(os.getpid()))
     write_file(options.port_file, str(server.port))
@@ -111,7 +121,7 @@ def main():
     tell = daemonize() if options.daemon else None
     try:
         # before anybody can know of this process, and end it
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        alarm = catch_signals()
         announce(options, server)
         if tell is not None:
             let_go(tell)
@@ -119,7 +129,7 @@ def main():
             print("http://127.0.0.1:%d%s" % (server.port, ORGANISATION),
                   flush=True)
         threading.stack_size(512 * 1024)
-        server.serve(options.idle_exit)
+        server.serve(options.idle_exit, alarm)
     except (SystemExit, KeyboardInterrupt):
         pass
     finally:

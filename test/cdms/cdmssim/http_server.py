@@ -206,8 +206,13 @@ class Server:
         self.guard = threading.Lock()
         self.last_request = time.monotonic()
 
-    def serve(self, idle_exit=None):
-        """Accepts until interrupted, or until nobody has asked for a while."""
+    def serve(self, idle_exit=None, alarm=None):
+        """Accepts until interrupted, or until nobody has asked for a while.
+
+        `alarm` is a socket that becomes readable when a signal comes: one
+        that arrives just before select would not end it otherwise.
+        """
+        watched = [self.listener] + ([alarm] if alarm else [])
         self.last_request = time.monotonic()
         while True:
             wait = None
@@ -216,8 +221,8 @@ class Server:
                 wait = idle_exit - quiet
                 if wait <= 0:
                     return
-            ready, _, _ = select.select([self.listener], [], [], wait)
-            if ready:
+            ready, _, _ = select.select(watched, [], [], wait)
+            if self.listener in ready:
                 self._accept()
 
     def _accept(self):

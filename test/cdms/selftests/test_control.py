@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+from cdmssim.service import ROOT
 from support import SimulatorTest, account, contact, record
 
 ONE = record("AccountSet", account(1))
@@ -16,7 +17,8 @@ CLI = os.path.join(os.path.dirname(os.path.dirname(
 
 class Log(SimulatorTest):
     def test_lines(self):
-        self.get("AccountSet?$filter=Name eq 'x y'&$top=1")
+        self.client.raw("GET", ROOT + "/AccountSet?$filter=Name+eq%20"
+                        "'x%20y'&$top=1", headers={"Accept": "text/xml,*/*"})
         self.send("POST", ONE, '{ "Name" : "é" }', X_HTTP_Method="MERGE")
         self.send("DELETE", record("AccountSet", account(999)))
         self.assertEqual(self.control("log"), [

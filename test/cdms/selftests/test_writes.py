@@ -103,6 +103,8 @@ class Updates(Writes):
         self.assertIsNotNone(d["OwnerId"]["Id"])
 
     def test_names_of_references_follow(self):
+        self.assertEqual(self.read()["PrimaryContactId"]["Name"],
+                         "Sinéad O'Neil")
         self.merge({"LastName": "Renamed"}, record("ContactSet", contact(1)))
         self.assertEqual(self.read()["PrimaryContactId"]["Name"],
                          "Sinéad Renamed")
@@ -267,6 +269,19 @@ class Deletes(Writes):
         self.assertIsNone(child["ParentAccountId"]["Id"])
         nephew = self.read(record("ContactSet", contact(2)))
         self.assertIsNone(nephew["ParentCustomerId"]["Id"])
+
+    def test_moved_children_stay(self):
+        """Also when the index of references was asked before they moved."""
+        children = "ContactSet?$filter=ParentCustomerId/Id eq guid'%s'"
+        path = record("ContactSet", contact(1))
+        self.assertEqual(len(self.get(children % account(1)).results), 1)
+        self.merge({"ParentCustomerId": {"Id": account(2), "LogicalName":
+                                         "account"}}, path)
+        self.assertEqual(self.get(self.path + "/contact_customer_accounts")
+                         .results, [])
+        self.assertEqual(len(self.get(children % account(2)).results), 1)
+        self.assert_taken(self.send("DELETE", self.path))
+        self.assertEqual(self.get(path).status, 200)
 
     def test_a_contact_leaves_its_account(self):
         self.send("DELETE", record("ContactSet", contact(1)))
