@@ -47,6 +47,7 @@ end_processes() {
 
 remove() {
 	end_processes "$1"
+	chmod -R u+rwX "$1"
 	rm -rf "$1"
 }
 
@@ -100,15 +101,16 @@ copy() {
 copy "$top" "$work/tree" || fail "$top could not be copied to $work"
 
 captures=${CRM_CAPTURES:-$top/../shared/captures}
-if [ -d "$captures" ]; then
+if [ "$what" = run ] && [ -d "$captures" ]; then
 	copy "$captures" "$work/captures" || fail "$captures could not be copied to $work"
 fi
 
+chmod -R u+rwX "$work"
 as_user=()
 if [ "$(id -u)" -eq 0 ]; then
 	user=postgres
 	id "$user" >/dev/null 2>&1 || user=nobody
-	chmod -R u+rwX "$work" && chown -R "$user": "$work/tree" && chmod 755 "$work" || fail "$work can't be handed to $user"
+	chown -R "$user": "$work/tree" && chmod 755 "$work" || fail "$work can't be handed to $user"
 	mkdir "$work/run" && chown "$user": "$work/run"
 	as_user=(setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups --)
 	"${as_user[@]}" test -x "$work/tree" ||
