@@ -1,0 +1,168 @@
+# What crm_sync writes to the server's log: each request at the level of
+# crm_sync.log_requests, a password never, at no level.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use CrmTest;
+use MIME::Base64;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $user = 'UKTI\\crm_sync';
+my $password = 'oPen"Ses\'ame 99%';
+my $wrong = 'sHut|Sesame';
+
+# debug5 is the last level there is.
+my $node = CrmTest::node('logging', 'log_min_messages = debug5', "log_statement = 'none'");
+
+# Everything that a client is told, errors included.
+my $told = '';
+
+sub run
+{
+	my ($sql) = @_;
+	my ($status, $output, $errors) =
+	  $node->psql('postgres', "SET client_min_messages = debug5;\n$sql");
+
+	$told .= "$output\n$errors\n";
+	return wantarray ? ($output, $errors) : $output;
+}
+
+# The lines that the server has logged about requests since the last call.
+my $read = 0;
+
+sub logged_requests
+{
+	my @lines = slurp_file($node->logfile, $read) =~ /^.*crm_sync: (?:GET|POST|MERGE|DELETE) .*$/mg;
+
+	$read = -s $node->logfile;
+	return @lines;
+}
+
+# --------------------------------------------------------------- log_requests
+
+$node->safe_psql('postgres', q{
+	SELECT cdms.create_server();
+	CREATE SCHEMA crm;
+	CREATE FOREIGN TABLE crm.account (
+		id   uuid OPTIONS (property 'AccountId') NOT NULL,
+		name text OPTIONS (property 'Name')
+	) SERVER cdms OPTIONS (entity 'Account');
+	SELECT crm_sync.create_store('crm.account');
+});
+
+my $key = 'aaaaaaaa-0000-4000-8000-000000000001';
+my $select = "SELECT name FROM crm.account WHERE id = '$key'";
+
+logged_requests();
+$node->safe_psql('postgres', $select);
+my @lines = logged_requests();
+is(scalar @lines, 1, 'each request is a line');
+like( $lines[0],
+	qr{DEBUG: .*GET http://127\.0\.0\.1:\d+/UKTI/\S+/AccountSet\?\$select=AccountId,Name&\$filter=\S*$key\S*: 200, \d+ bytes, [\d.]+ ms},
+	'of level debug1, with method, URL, status, size and time');
+
+$node->safe_psql('postgres', "SET crm_sync.log_requests = 'log'; $select");
+like((logged_requests())[0], qr/LOG: .*GET/, 'or of the level of crm_sync.log_requests');
+
+my (undef, undef, $notice) = $node->psql('postgres', "SET crm_sync.log_requests = 'notice'; $select");
+like($notice, qr/NOTICE:  crm_sync: GET http:/, 'which may be one that the client sees');
+
+$node->safe_psql('postgres', 'ALTER SYSTEM SET log_min_messages = warning; SELECT pg_reload_conf()');
+$node->poll_query_until('postgres', "SELECT current_setting('log_min_messages') = 'warning'");
+logged_requests();
+$node->safe_psql('postgres', $select);
+is(scalar logged_requests(), 0, 'nothing is logged by default');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET log_min_messages; SELECT pg_reload_conf()');
+$node->poll_query_until('postgres', "SELECT current_setting('log_min_messages') = 'debug5'");
+
+my (undef, undef, $errors) = $node->psql('postgres', "$select; SET crm_sync.log_requests = 'error'");
+like($errors, qr/invalid value for parameter "crm_sync.log_requests"/, 'a level that would be an ERROR is none');
+
+# ---------------------------------------------------------------- a password
+
+my $quoted = $password =~ s/'/''/gr;
+$node->safe_psql('postgres', "SELECT cdms.control('user', '$user', '$quoted')");
+$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD auth 'basic')");
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (ADD username '$user', ADD password '$quoted')");
+
+is(run($select), "O'Neil & Sons", 'the password is right');
+run("UPDATE crm.account SET name = 'Changed' WHERE id = '$key'");
+is($node->safe_psql('postgres', "SELECT cdms.get('Account', '$key', 'Name')"), 'Changed', 'also for a write');
+run('IMPORT FOREIGN SCHEMA cdms LIMIT TO (optevia_sector) FROM SERVER cdms INTO crm');
+run("EXPLAIN (ANALYZE, VERBOSE, BUFFERS, SETTINGS, FORMAT JSON) $select");
+run("TABLE crm_sync.$_") for qw(status stat_requests history pending failed conflicts);
+
+# Whatever fails, with the password in hand.
+for my $fault ("'status', '--status', '500'", "'login'", "'reset-after', '--times', '2'",
+	"'status', '--status', '401'", "'status', '--status', '302', '--header', 'Location: http://x.example.org/'",
+	"'cut', '--bytes', '9'", "'raw', '--body', 'SSH'")
+{
+	$node->safe_psql('postgres', "SELECT cdms.fault($fault)");
+	my (undef, $error) = run($select);
+	like($error, qr/ERROR/, "failed: $fault");
+	$node->safe_psql('postgres', "SELECT cdms.fault('clear')");
+}
+
+# A validator that refuses an option does not repeat its value.
+for my $option ("url 'http://$user:99Sesame\@x.example.org'", "url 'http://x.example.org', password '99Sesame'",
+	"url 'http://x.example.org', pasword '99Sesame'", "url 'http://x.example.org?99Sesame'")
+{
+	my (undef, undef, $error) = $node->psql('postgres',
+		"CREATE SERVER other FOREIGN DATA WRAPPER crm_sync OPTIONS ($option)");
+	like($error, qr/ERROR/, 'refused: ' . $option =~ s/99Sesame/.../r);
+	unlike($error =~ s/^LINE .*//mr, qr/99Sesame/, 'and not repeated');
+}
+
+# A wrong one: one request each, 28P01.
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET password '$wrong')");
+for my $statement ($select, 'SELECT count(*) FROM crm.account',
+	"SELECT count(*) FROM crm.account a JOIN crm.account b USING (id)",
+	"SELECT crm_sync.pull('crm.account')",
+	'IMPORT FOREIGN SCHEMA cdms FROM SERVER cdms INTO crm',
+	"UPDATE crm.account_store SET name = 'x' WHERE id = '$key'",
+	"INSERT INTO crm.account (id, name) VALUES (gen_random_uuid(), 'x')",
+	"DELETE FROM crm.account_store WHERE id = '$key'")
+{
+	$node->safe_psql('postgres', 'SELECT cdms.log_clear()');
+	my (undef, $error) = run("\\set VERBOSITY verbose\n$statement");
+	like($error, qr/ERROR:  28P01: .*DETAIL:  CDMS answered 401.*HINT:  Check the user mapping/s, "wrong password: $statement");
+	is($node->safe_psql('postgres', 'SELECT cdms.requests()'), '1', 'which CDMS was sent once');
+}
+
+# Rows that wait for a reader to send them: the writer's wrong password is sent
+# once, not for each row.
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET password '$quoted')");
+$node->safe_psql('postgres', "
+	CREATE ROLE writer LOGIN;
+	GRANT USAGE ON SCHEMA crm TO writer;
+	GRANT ALL ON crm.account TO writer;
+	CREATE USER MAPPING FOR writer SERVER cdms OPTIONS (username '$user', password '$wrong');
+	SET ROLE writer;
+	SET crm_sync.mode = local;
+	INSERT INTO crm.account (id, name)
+		SELECT format('eeeeeeee-0000-4000-8000-%s', lpad(n::text, 12, '0'))::uuid, 'Local' FROM generate_series(1, 5) n");
+$node->safe_psql('postgres', 'SELECT cdms.log_clear()');
+my ($count, $warning) = run("SELECT count(*) FROM crm.account WHERE name = 'Local'");
+is($count, '5', 'a reader does not fail for the writer\'s password');
+is($node->safe_psql('postgres', "SELECT count(*) FROM cdms.log() WHERE log LIKE '%-> 401'"),
+	'1', 'which CDMS was sent once for all rows');
+
+# Neither password is in the log, or in what a client was told; nor what Basic
+# authentication makes of them.
+my $log = slurp_file($node->logfile);
+for my $secret ($password, $wrong)
+{
+	my $basic = encode_base64("$user:$secret", '');
+
+	is(index($told, $secret), -1, 'no client was told a password');
+	is(index($told, $basic), -1, 'nor the header that carries it');
+	is(index($log, $secret), -1, 'no password was logged');
+	is(index($log, $basic), -1, 'nor the header that carries it');
+}
+
+done_testing();
