@@ -693,6 +693,14 @@ crm_bind_params(List *quals, ParamListInfo params)
 	return (List *) bind_params_mutator((Node *) quals, params);
 }
 
+/* As a comparison with a parameter that is null. */
+static bool
+is_never_true(Node *qual)
+{
+	return IsA(qual, Const) &&
+		(((Const *) qual)->constisnull || !DatumGetBool(((Const *) qual)->constvalue));
+}
+
 void
 crm_ask_from_quals(CrmTable *table, List *quals, ParamListInfo params, CrmAsk *ask)
 {
@@ -701,11 +709,18 @@ crm_ask_from_quals(CrmTable *table, List *quals, ParamListInfo params, CrmAsk *a
 	memset(ask, 0, sizeof(*ask));
 	foreach(lc, crm_bind_params(quals, params))
 	{
+		Node	   *qual = eval_const_expressions(NULL, lfirst(lc));
 		CrmCondition *condition;
 
-		if (!ask->by_key && crm_pushdown && find_keys(table, lfirst(lc), ask))
+		if (is_never_true(qual))
+		{
+			ask->by_key = true;
+			ask->nkeys = 0;
+			return;
+		}
+		if (!ask->by_key && crm_pushdown && find_keys(table, qual, ask))
 			continue;
-		condition = to_condition(table, lfirst(lc));
+		condition = to_condition(table, qual);
 		if (condition)
 			ask->filters = lappend(ask->filters, condition);
 	}

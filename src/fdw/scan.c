@@ -297,16 +297,19 @@ check_keys_fit(CrmScanState *state)
 static void
 begin_passthrough(ForeignScanState *node, CrmScanState *state)
 {
-	CrmQuery   *query = palloc_object(CrmQuery);
-
-	*query = passthrough_query(state);
 	state->rows = tuplestore_begin_heap(false, false, work_mem);
 	state->row = MakeSingleTupleTableSlot(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
 										  &TTSOpsMinimalTuple);
 	state->page = AllocSetContextCreate(CurrentMemoryContext, "crm_sync page",
 										ALLOCSET_DEFAULT_SIZES);
-	state->cursor = state->conn->protocol->open(state->conn, query);
 	state->exhausted = state->ask.by_key && state->ask.nkeys == 0;
+	if (!state->exhausted)
+	{
+		CrmQuery   *query = palloc_object(CrmQuery);
+
+		*query = passthrough_query(state);
+		state->cursor = state->conn->protocol->open(state->conn, query);
+	}
 }
 
 static void
@@ -450,7 +453,7 @@ describe(CrmScanState *state)
 	if (crm_mode == CRM_MODE_LOCAL && OidIsValid(state->table->store))
 		return "none (crm_sync.mode is local)";
 	if (state->ask.by_key && state->ask.nkeys == 0)
-		return "none (no key can match)";
+		return "none (nothing can match)";
 	if (OidIsValid(state->table->store))
 		return crm_pull_describe(state->conn, state->table, &state->ask);
 	query = passthrough_query(state);
