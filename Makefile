@@ -45,7 +45,8 @@ test test-long:
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-ifneq ($(wildcard $(PGXS)),)
+# Debian's server package has pgxs.mk without the headers.
+ifneq ($(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h),)
 
 # PostgreSQL exports what a module must export only from 16 on.
 PG_CPPFLAGS := -Isrc $(shell xml2-config --cflags) $(shell curl-config --cflags) \

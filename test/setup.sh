@@ -21,9 +21,11 @@ fail() {
 
 # ------------------------------------------------------------ what is missing
 
+# Debian's server package has pgxs.mk without the headers.
 has_pgxs() {
-	local pgxs
-	pgxs=$("$pg_config" --pgxs 2>/dev/null) && [ -f "$pgxs" ]
+	local pgxs headers
+	pgxs=$("$pg_config" --pgxs 2>/dev/null) && [ -f "$pgxs" ] &&
+		headers=$("$pg_config" --includedir-server) && [ -f "$headers/postgres.h" ]
 }
 
 has_server() {
