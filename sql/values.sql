@@ -234,6 +234,12 @@ UPDATE crm.probe_store SET weight = 'NaN' WHERE id = crm.key(3);
 \echo :SQLSTATE
 UPDATE crm.probe_store SET weight = '-Infinity' WHERE id = crm.key(3);
 \echo :SQLSTATE
+-- (Nor are the other objects of the transaction sent before it.)
+BEGIN;
+UPDATE crm.probe_store SET weight = 1 WHERE id = crm.key(2);
+UPDATE crm.probe_store SET weight = 'NaN' WHERE id = crm.key(3);
+COMMIT;
+\echo :SQLSTATE
 SELECT * FROM cdms.log() WHERE log NOT LIKE 'GET%';
 
 -- One that XML can't carry, in Atom; JSON can.
@@ -248,6 +254,7 @@ SELECT crm_sync.create_store('crm.in_atom'), crm_sync.create_store('crm.in_json'
 INSERT INTO crm.in_atom VALUES (crm.key(701), 'Good Ltd'), (crm.key(702), 'Bell' || chr(7) || ' Ltd');
 \echo :SQLSTATE
 SELECT count(*) FROM crm.in_atom_store;
+SELECT * FROM cdms.log() WHERE log NOT LIKE 'GET%';
 INSERT INTO crm.in_atom VALUES (crm.key(703), 'Noncharacter' || chr(65535) || ' Ltd');
 \echo :SQLSTATE
 INSERT INTO crm.in_json VALUES (crm.key(704), 'Bell' || chr(7) || ' Ltd');

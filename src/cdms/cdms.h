@@ -240,6 +240,10 @@ struct CrmProtocol
 	 */
 	int			(*keys_per_query) (CrmConnection *conn, const CrmEntity *entity, int n);
 
+	/* ERROR unless all of these values can be written; sends nothing. */
+	void		(*check) (CrmConnection *conn, const CrmEntity *entity,
+						  List *assignments);
+
 	/*
 	 * Creates the object (the key is one of the assignments); *made is what
 	 * CDMS made of it.

@@ -538,6 +538,16 @@ judge_change(CrmConnection *conn, const CrmHttpResponse *response,
 	refuse(conn, response, action);
 }
 
+static void
+check(CrmConnection *conn, const CrmEntity *entity, List *assignments)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	format_of(conn)->write_object(&body, entity, assignments);
+	pfree(body.data);
+}
+
 static CrmOutcome
 create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObject **made)
 {
@@ -583,6 +593,7 @@ const CrmProtocol crm_protocol_odata2 = {
 	.describe = describe,
 	.fits = fits,
 	.keys_per_query = keys_per_query,
+	.check = check,
 	.create = create,
 	.update = update,
 	.remove = remove_object

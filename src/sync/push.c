@@ -776,6 +776,15 @@ set_deadline(List *objects)
 							  "commit_timeout");
 }
 
+/* What can't be written for one object must not be noticed after another was sent. */
+static void
+check_values(PushObject *object)
+{
+	if (object->action == ACTION_CREATE || object->action == ACTION_UPDATE)
+		object->conn->protocol->check(object->conn, &object->table->entity,
+									  make_assignments(object, object->action == ACTION_CREATE));
+}
+
 /* Sends what these rows of the outbox say, and takes them out of it. */
 static void
 push_rows(List *rows)
@@ -789,6 +798,8 @@ push_rows(List *rows)
 	foreach(lc, push->objects)
 		if (((PushObject *) lfirst(lc))->got)
 			note_conflict(lfirst(lc));
+	foreach(lc, push->objects)
+		check_values(lfirst(lc));
 
 	send_objects(in_order(push, ACTION_CREATE), send_create);
 	send_objects(in_order(push, ACTION_UPDATE), send_update);
