@@ -108,6 +108,16 @@ jsonb_array(List *rows)
 	return PointerGetDatum(construct_array(elements, n, JSONBOID, -1, false, TYPALIGN_INT));
 }
 
+/* A row as a value: what r.* makes of it lacks the columns that were dropped. */
+static void
+put_row(ReturnSetInfo *result, Datum value)
+{
+	HeapTupleHeader row = DatumGetHeapTupleHeader(value);
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
+
+	tuplestore_puttuple(result->setResult, &tuple);
+}
+
 /*
  * From jsonb to rows as the current user: domains' checks and the like may be
  * anybody's.
@@ -117,15 +127,15 @@ put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
 {
 	Oid			types[] = {JSONBARRAYOID};
 	Datum		values[] = {jsonb_array(rows)};
-	char	   *sql = psprintf("SELECT r.* FROM pg_catalog.unnest($1) v, "
-							   "LATERAL pg_catalog.jsonb_populate_record(NULL::%s, v) r",
-							   table->name);
+	char	   *sql = psprintf("SELECT pg_catalog.jsonb_populate_record(NULL::%s, v) "
+							   "FROM pg_catalog.unnest($1) v", table->name);
+	bool		isnull;
 
 	SPI_connect();
 	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not run \"%s\"", sql);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		put_row(result, SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 }
 
