@@ -74,7 +74,7 @@ stop_cluster() {
 # The CDMS simulator, on a free port of 127.0.0.1: $simulator_port.  What it
 # logs is in $run/simulator.log.
 start_simulator() {
-	"$python" "$PWD/test/cdms/simulator.py" --port 0 --port-file "$run/simulator.port" --log-file "$run/simulator.log" \
-		--daemon >"$run/simulator.out" 2>&1 </dev/null || return 1
+	"$python" "$PWD/test/cdms/simulator.py" --daemon --port 0 --port-file "$run/simulator.port" \
+		--log-file "$run/simulator.log" >"$run/simulator.out" 2>&1 </dev/null || return 1
 	simulator_port=$(cat "$run/simulator.port")
 }

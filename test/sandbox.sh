@@ -120,8 +120,8 @@ else
 fi
 
 handed=(
-	PATH="$PATH" HOME="$work/run" TMPDIR="$work/run" LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
-	CRM_WORK="$work"
+	CRM_WORK="$work" PATH="$PATH" HOME="$work/run" TMPDIR="$work/run"
+	LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
 )
 [ ! -d "$work/captures" ] || handed+=(CRM_CAPTURES="$work/captures")
 for name in PG_CONFIG KEEP SUITES CRM_LONG CI NO_COLOR; do
