@@ -43,13 +43,14 @@ step "Starting the CDMS simulator"
 start_simulator || fail "the simulator does not start:" "$run/simulator.out"
 
 createdb demo || fail "the database can't be made"
-psql -X -q -d demo -v ON_ERROR_STOP=1 -v port="$simulator_port" -c "SET cdms.srcdir = '$PWD'" \
+psql -X -q -d demo -v ON_ERROR_STOP=1 -c "SET cdms.srcdir = '$PWD'" \
 	-f test/cdms.sql -c "SELECT cdms.attach($simulator_port)" >"$run/prepare.log" 2>&1 ||
 	fail "the database can't be prepared:" "$run/prepare.log"
 
 sed "s|@url@|http://127.0.0.1:$simulator_port/UKTI|" test/demo.sql >"$run/demo.sql"
 echo
-psql -X -a -v ON_ERROR_STOP=1 -P pager=off -P format=wrapped -P columns=110 -d demo -f "$run/demo.sql" 2>&1 | paint
+psql -X -a -v ON_ERROR_STOP=1 -P pager=off -P format=wrapped -P columns=110 -d demo \
+	-f "$run/demo.sql" 2>&1 | paint
 [ "${PIPESTATUS[0]}" -eq 0 ] || fail "the story above did not go as it should"
 
 if [ -n "${KEEP:-}" ]; then
