@@ -31,7 +31,8 @@
 #include "sync/store.h"
 
 #define CREATES_PER_READ 100	/* contract, read rule 3 */
-#define RECENT_OBJECTS 1000		/* remembered as just got; more are got again */
+#define RECENT_OBJECTS 1000		/* remembered as just got; more are got again.
+								 * All where answers must repeat */
 
 bool		crm_pushdown = true;
 
@@ -152,11 +153,13 @@ note_recent(CrmTable *table, const CrmObject *objects, int n, TimestampTz now)
 	if (recent == NULL)
 		recent = hash_create("crm_sync recent objects", 64, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	for (int i = 0; i < n && hash_get_num_entries(recent) < RECENT_OBJECTS; i++)
+	for (int i = 0; i < n; i++)
 	{
 		RecentKey	key;
 		Recent	   *entry;
 
+		if (hash_get_num_entries(recent) >= RECENT_OBJECTS && !IsolationUsesXactSnapshot())
+			break;
 		memset(&key, 0, sizeof(key));
 		key.key = objects[i].key;
 		key.store = table->store;
@@ -165,19 +168,42 @@ note_recent(CrmTable *table, const CrmObject *objects, int n, TimestampTz now)
 	}
 }
 
-bool
-crm_pull_is_recent(Oid store, const pg_uuid_t *key)
+static Recent *
+find_recent(Oid store, const pg_uuid_t *key)
 {
 	RecentKey	wanted;
-	Recent	   *entry;
 
 	if (recent == NULL)
-		return false;
+		return NULL;
 	memset(&wanted, 0, sizeof(wanted));
 	wanted.key = *key;
 	wanted.store = store;
-	entry = hash_search(recent, &wanted, HASH_FIND, NULL);
+	return hash_search(recent, &wanted, HASH_FIND, NULL);
+}
+
+bool
+crm_pull_is_recent(Oid store, const pg_uuid_t *key)
+{
+	Recent	   *entry = find_recent(store, key);
+
 	return entry && !TimestampDifferenceExceeds(entry->at, GetCurrentTimestamp(), 1000);
+}
+
+/*
+ * Where answers must repeat, an object got before stays as it was (contract,
+ * read rule 7): the others are moved to the front.  Result: how many they are.
+ */
+static int
+drop_repeated(CrmTable *table, CrmObject *objects, int n)
+{
+	int			kept = 0;
+
+	if (!IsolationUsesXactSnapshot())
+		return n;
+	for (int i = 0; i < n; i++)
+		if (find_recent(table->store, &objects[i].key) == NULL)
+			objects[kept++] = objects[i];
+	return kept;
 }
 
 static LastPull *
@@ -371,6 +397,7 @@ pull_query(Pull *pull, CrmQuery *query)
 	{
 		MemoryContext before = MemoryContextSwitchTo(pull->page);
 		CrmPage    *page = pull->conn->protocol->fetch(cursor);
+		int			n;
 
 		if (page == NULL)
 		{
@@ -378,8 +405,9 @@ pull_query(Pull *pull, CrmQuery *query)
 			break;
 		}
 		note_seen(pull, page);
-		note_recent(pull->table, page->objects, page->nobjects, GetCurrentTimestamp());
-		pull->written += crm_pull_apply(pull->store, page->objects, page->nobjects);
+		n = drop_repeated(pull->table, page->objects, page->nobjects);
+		note_recent(pull->table, page->objects, n, GetCurrentTimestamp());
+		pull->written += crm_pull_apply(pull->store, page->objects, n);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(pull->page);
 	}
