@@ -1,0 +1,69 @@
+--
+-- Row security on the store, forced: policies rule what is shown and written
+-- through the foreign table, and not what CDMS sends.
+--
+\set SHOW_CONTEXT never
+SELECT cdms.reset();
+SELECT cdms.create_server();
+CREATE SCHEMA crm;
+CREATE ROLE crm_row_owner;
+CREATE ROLE crm_row_reader;
+GRANT USAGE, CREATE ON SCHEMA crm TO crm_row_owner;
+GRANT USAGE ON SCHEMA crm TO crm_row_reader;
+GRANT USAGE ON FOREIGN SERVER cdms TO crm_row_owner;
+SET ROLE crm_row_owner;
+CREATE FOREIGN TABLE crm.organisation (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    name text OPTIONS (property 'Name'),
+    city text OPTIONS (property 'optevia_TownCity')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.organisation');
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.organisation TO crm_row_reader;
+ALTER TABLE crm.organisation_store ENABLE ROW LEVEL SECURITY;
+CREATE POLICY o_only ON crm.organisation_store USING (name LIKE 'O%');
+RESET ROLE;
+\set oneil aaaaaaaa-0000-4000-8000-000000000001
+\set wool aaaaaaaa-0000-4000-8000-000000000002
+
+-- Not forced, it does not concern the owner, with whose rights the store is reached.
+SET ROLE crm_row_reader;
+SELECT name FROM crm.organisation WHERE id IN (:'oneil', :'wool') ORDER BY id;
+
+-- Forced, the reader sees what the policy lets through ...
+RESET ROLE;
+ALTER TABLE crm.organisation_store FORCE ROW LEVEL SECURITY;
+SET ROLE crm_row_reader;
+SELECT name FROM crm.organisation WHERE id IN (:'oneil', :'wool') ORDER BY id;
+SELECT bool_and(name LIKE 'O%'), count(*) > 1 FROM crm.organisation;
+
+-- ... while all that CDMS sent is stored, new rows and changes of hidden ones.
+RESET ROLE;
+SELECT count(*) FROM crm.organisation_store;
+SELECT cdms.edit('Account', :'wool', 'optevia_TownCity', 'Keighley');
+SET ROLE crm_row_reader;
+SELECT name FROM crm.organisation WHERE id = :'wool';
+RESET ROLE;
+SELECT city FROM crm.organisation_store WHERE id = :'wool';
+
+-- A hidden row is not there to be changed; a row that the policy refuses is not
+-- written, and CDMS hears of neither.
+SELECT cdms.log_clear();
+SET ROLE crm_row_reader;
+UPDATE crm.organisation SET city = 'Leeds' WHERE id = :'wool' RETURNING name;
+DELETE FROM crm.organisation WHERE id = :'wool' RETURNING name;
+INSERT INTO crm.organisation (id, name) VALUES ('11111111-0000-4000-8000-000000000001', 'Ada Ltd');
+UPDATE crm.organisation SET name = 'Not O''Neil' WHERE id = :'oneil';
+RESET ROLE;
+SELECT log FROM cdms.log() WHERE log NOT LIKE 'GET%';
+
+-- What it lets through goes to CDMS as ever.
+SET ROLE crm_row_reader;
+UPDATE crm.organisation SET city = 'Leeds' WHERE id = :'oneil' RETURNING name, city;
+RESET ROLE;
+SELECT cdms.log('MERGE');
+
+SET client_min_messages = warning;
+DROP SERVER cdms CASCADE;
+DROP SCHEMA crm CASCADE;
+DROP ROLE crm_row_owner, crm_row_reader;
+TRUNCATE crm_sync.history;
