@@ -16,11 +16,13 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
@@ -460,11 +462,25 @@ describe(CrmScanState *state)
 	return state->conn->protocol->describe(state->conn, &query);
 }
 
+/* What the store checks; a value of another relation shows as $0. */
+static void
+explain_store_filter(ForeignScan *plan, ExplainState *es)
+{
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+
+	if (plan->fdw_recheck_quals != NIL)
+		ExplainPropertyText("Store Filter",
+							deparse_expression((Node *) make_ands_explicit(plan->fdw_recheck_quals),
+											   context, es->verbose || list_length(es->rtable) > 1,
+											   false), es);
+}
+
 void
 crm_explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	CrmScanState  *state = node->fdw_state;
 
+	explain_store_filter((ForeignScan *) node->ss.ps.plan, es);
 	ExplainPropertyText("CDMS Request", describe(state), es);
 	if (state->statement && es->verbose)
 		ExplainPropertyText("Store Query", state->statement->sql, es);
