@@ -172,6 +172,22 @@ for my $place (@places)
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM crm_sync.outbox'), '0', 'nothing is left to be sent');
 
+# A reader that sends what is pending has a COMMIT with the same limit.
+$node->safe_psql('postgres', "
+	SET crm_sync.mode = local;
+	INSERT INTO crm.synced SELECT gen_random_uuid(), 'pending' FROM generate_series(1, 3)");
+$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD commit_timeout '300ms')");
+control('fault', 'hang', '--verb', 'POST', '--forever');
+my $reader = CrmSession->new($node);
+$reader->send("SELECT extract(epoch FROM clock_timestamp());\n"
+	  . "SELECT name FROM crm.synced WHERE id = '$key';\nSELECT extract(epoch FROM clock_timestamp());\n");
+my ($read_began, $read_name, $read_ended) = split /\n/, $reader->finish;
+is($read_name, "O'Neil & Sons", 'a reader has its answer');
+is_prompt($read_ended - $read_began - 0.3, 'commit_timeout, sending pending rows');
+$reader->close;
+control('fault', 'clear');
+$node->safe_psql('postgres', 'ALTER SERVER cdms OPTIONS (DROP commit_timeout)');
+
 # --------------------------------------------- the connection's own time limit
 
 $node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET url '$deaf_url', ADD connect_timeout '300ms')");

@@ -112,6 +112,10 @@ is( sql("SELECT alias FROM crm_sync.as_of(NULL::crm.account, (SELECT min(changed
 		WHERE after ->> 'alias' = 'sent')) WHERE id = 'aaaaaaaa-0000-4000-8000-000000000002'"),
 	'sent', 'and as_of() reaches back before the dump');
 
+# There is no other version yet to go to.
+sql("ALTER EXTENSION crm_sync UPDATE");
+is(sql("SELECT extversion FROM pg_extension WHERE extname = 'crm_sync'"), '1.0', 'ALTER EXTENSION UPDATE has nothing to do');
+
 # ----------------------------------------------------------------- new names
 
 sql('ALTER FOREIGN TABLE crm.account RENAME TO organisation');
