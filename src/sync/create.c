@@ -172,7 +172,8 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	if (key == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("table %s has no column \"%s\" for the key", qualified, table->key->name)));
+				 errmsg("table %s has no column \"%s\" for the key", qualified, table->key->name),
+				 errhint("Rename the column that holds it, or name another store.")));
 	if (!has_unique_key(store, key))
 		run(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", qualified,
 					 quote_identifier(table->key->name)));
