@@ -170,6 +170,8 @@ crm_capture(PG_FUNCTION_ARGS)
 
 	/* No foreign table any more: CDMS is switched off, this is a table. */
 	table = crm_table_of_store(RelationGetRelid(data->tg_relation));
+	if (table == NULL)
+		crm_table_check_store(RelationGetRelid(data->tg_relation));
 	if (table != NULL && row_changed(&row))
 	{
 		crm_table_require_store(table);

@@ -10,8 +10,10 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_foreign_table.h"
 #include "commands/defrem.h"
 #include "foreign/fdwapi.h"
@@ -483,6 +485,42 @@ crm_table_check(CrmTable *table)
 			 errhint("If it was renamed: ALTER FOREIGN TABLE %s OPTIONS (SET store '...'). "
 					 "To make a new one: SELECT crm_sync.create_store('%s').",
 					 table->name, table->name)));
+}
+
+/* Is it this store that create_store made or adopted for the foreign table? */
+static bool
+depends_on(Oid foreign_table, Oid store)
+{
+	Relation	catalog = table_open(DependRelationId, AccessShareLock);
+	bool		result = false;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(foreign_table));
+	scan = systable_beginscan(catalog, DependDependerIndexId, true, NULL, lengthof(keys), keys);
+	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		result = form->refclassid == RelationRelationId && form->refobjid == store;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+void
+crm_table_check_store(Oid store)
+{
+	ListCell   *lc;
+
+	foreach(lc, crm_table_all_synchronised())
+		if (depends_on(lfirst_oid(lc), store))
+			crm_table_check(crm_table_get(lfirst_oid(lc)));
 }
 
 void

@@ -76,6 +76,9 @@ extern CrmTable *crm_table_of_store(Oid store);
 /* ERROR when the table names a store that is not there. */
 extern void crm_table_check(CrmTable *table);
 
+/* The same ERROR when the store's table knows it by a name or owner it had before. */
+extern void crm_table_check_store(Oid store);
+
 /* ERROR unless the table has a store and both sides have the same columns. */
 extern void crm_table_require_store(CrmTable *table);
 
