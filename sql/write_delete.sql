@@ -74,6 +74,22 @@ INSERT INTO crm.organisation (id, name) VALUES ('11111111-0000-4000-8000-0000000
 COMMIT;
 SELECT * FROM cdms.log() WHERE log NOT LIKE 'GET%';
 
+-- A foreign key between the stores does the same: what it deletes with the parent
+-- CDMS is told of.
+ALTER TABLE crm.person_store ADD CONSTRAINT employer FOREIGN KEY (organisation)
+    REFERENCES crm.organisation_store ON DELETE CASCADE;
+BEGIN;
+INSERT INTO crm.organisation (id, name) VALUES (:'mother', 'Mother Ltd');
+INSERT INTO crm.person (id, last_name, organisation) VALUES (:'anna', 'Atkins', :'mother');
+COMMIT;
+SELECT cdms.log_clear();
+INSERT INTO crm.person (last_name, organisation) VALUES ('Nobody', 'aaaaaaaa-9999-4000-8000-000000000001');
+\echo :SQLSTATE
+DELETE FROM crm.organisation WHERE id = :'mother';
+SELECT * FROM cdms.log() WHERE log NOT LIKE 'GET%';
+SELECT count(*) FROM crm.person_store WHERE id = :'anna';
+ALTER TABLE crm.person_store DROP CONSTRAINT employer;
+
 -- Deleted and inserted again under the old key: CDMS is told what is different,
 -- and that what the new row does not name is empty.
 INSERT INTO crm.organisation (id, name, alias) VALUES (:'mother', 'Mother Ltd', 'old alias');
