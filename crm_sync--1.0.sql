@@ -89,6 +89,21 @@ CREATE VIEW crm_sync.failed WITH (security_invoker) AS
 COMMENT ON VIEW crm_sync.failed IS
     'changes that CDMS refused; crm_sync.retry(id) sends one again, crm_sync.discard(id) drops it';
 
+-- How far a store that was loaded whole has been brought.  A row is written when
+-- the load is complete; without one, or when mapping is another now, the store
+-- is incomplete.
+CREATE TABLE crm_sync.progress (
+    store          regclass PRIMARY KEY,
+    mapping        text NOT NULL,
+    pulled_through timestamptz NOT NULL
+);
+COMMENT ON TABLE crm_sync.progress IS 'stores that were loaded whole, and up to when';
+COMMENT ON COLUMN crm_sync.progress.mapping IS
+    'what was loaded: organisation, entity set and properties; another one makes the store incomplete';
+COMMENT ON COLUMN crm_sync.progress.pulled_through IS
+    'by CDMS''s clock: what it changed before is in the store, less the server''s option overlap';
+
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.progress', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.outbox', '');
@@ -117,7 +132,8 @@ COMMENT ON FUNCTION crm_sync.create_store(regclass, text) IS
 CREATE FUNCTION crm_sync.pull(foreign_table regclass) RETURNS bigint
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_pull_function';
 COMMENT ON FUNCTION crm_sync.pull(regclass) IS
-    'loads the whole entity from CDMS into the store, in this transaction; returns the number of objects written. '
+    'brings the store up to date in this transaction: loads the whole entity, or what changed in CDMS since; '
+    'returns the number of objects written. '
     'For the table''s owner only';
 
 CREATE FUNCTION crm_sync.push(foreign_table regclass) RETURNS bigint

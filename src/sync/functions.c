@@ -46,7 +46,7 @@ own_table(FunctionCallInfo fcinfo, const char *function)
 Datum
 crm_pull_function(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(crm_pull_whole(own_table(fcinfo, "crm_sync.pull")));
+	PG_RETURN_INT64(crm_pull_all(own_table(fcinfo, "crm_sync.pull")));
 }
 
 Datum
@@ -117,6 +117,8 @@ put_status(ReturnSetInfo *result, CrmTable *table)
 	TimestampTz last = crm_pull_last(table->relid, &error);
 	Datum		values[10] = {0};
 	bool		nulls[10] = {0};
+	TimestampTz pulled_through = 0;
+	bool		complete = crm_pull_is_complete(table, &pulled_through);
 	int64		pending;
 	int64		failed;
 
@@ -125,8 +127,9 @@ put_status(ReturnSetInfo *result, CrmTable *table)
 	values[1] = CStringGetTextDatum(table->entity.name);
 	values[2] = ObjectIdGetDatum(table->store);
 	nulls[2] = !OidIsValid(table->store);
-	values[3] = BoolGetDatum(false);
-	nulls[4] = true;
+	values[3] = BoolGetDatum(complete);
+	values[4] = TimestampTzGetDatum(pulled_through);
+	nulls[4] = !complete;
 	values[5] = Int64GetDatum(pending);
 	values[6] = Int64GetDatum(failed);
 	values[7] = Int64GetDatum(0);

@@ -134,6 +134,26 @@ static OwnStatement read_versions = {
 	2, {OIDOID, TIMESTAMPTZOID}
 };
 
+static OwnStatement read_progress = {
+	"SELECT pulled_through FROM crm_sync.progress WHERE store " IS " $1 AND mapping " IS " $2",
+	2, {OIDOID, TEXTOID}
+};
+
+/*
+ * Sessions must not wait for each other's uncommitted rows: so whoever holds the
+ * advisory lock writes, the others leave it.
+ */
+static OwnStatement write_progress = {
+	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through) "
+	"SELECT $1::pg_catalog.regclass, $2, $3 "
+	"WHERE pg_catalog.pg_try_advisory_xact_lock('crm_sync.progress'::pg_catalog.regclass::pg_catalog.oid"
+	"::pg_catalog.int4, $1::pg_catalog.int4) "
+	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
+	"pulled_through = excluded.pulled_through "
+	"WHERE $4 OR p.pulled_through OPERATOR(pg_catalog.<) excluded.pulled_through",
+	4, {OIDOID, TEXTOID, TIMESTAMPTZOID, BOOLOID}
+};
+
 static OwnStatement store_of = {
 	"SELECT store::pg_catalog.oid FROM crm_sync.outbox WHERE id " IS " $1", 1, {INT8OID}
 };
@@ -464,6 +484,33 @@ crm_ledger_versions(Oid store, TimestampTz at)
 
 	run_own(&read_versions, values, NULL, keep_version, result);
 	return result;
+}
+
+static void
+keep_timestamp(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	bool		isnull;
+
+	*(TimestampTz *) arg = DatumGetTimestampTz(row_value(tuple, desc, 1, &isnull));
+}
+
+bool
+crm_ledger_progress(Oid store, const char *mapping, TimestampTz *pulled_through)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), CStringGetTextDatum(mapping)};
+
+	return run_own(&read_progress, values, NULL, keep_timestamp, pulled_through) > 0;
+}
+
+void
+crm_ledger_set_progress(Oid store, const char *mapping, TimestampTz pulled_through, bool anew)
+{
+	Datum		values[] = {
+		ObjectIdGetDatum(store), CStringGetTextDatum(mapping), TimestampTzGetDatum(pulled_through),
+		BoolGetDatum(anew)
+	};
+
+	run_own(&write_progress, values, NULL, NULL, NULL);
 }
 
 typedef struct CountVisit

@@ -94,6 +94,20 @@ typedef struct CrmVersion
 
 extern HTAB *crm_ledger_versions(Oid store, TimestampTz at);
 
+/*
+ * How far a store has been brought that was loaded whole with this mapping;
+ * false: it is incomplete.
+ */
+extern bool crm_ledger_progress(Oid store, const char *mapping, TimestampTz *pulled_through);
+
+/*
+ * Notes that a store is complete through a moment: later than known so far, or
+ * whatever was known where it was loaded anew.  Who finds another session at it
+ * leaves it to that one.
+ */
+extern void crm_ledger_set_progress(Oid store, const char *mapping, TimestampTz pulled_through,
+									bool anew);
+
 /* Rows of a store that are pending and parked. */
 extern void crm_ledger_count(Oid store, int64 *pending, int64 *failed);
 

@@ -74,7 +74,7 @@ static const OptionDef option_defs[] = {
 	{SERVER, "batch", KIND_BOOL, NULL, "off"},
 	{SERVER, "max_response_size", KIND_SIZE},
 	{SERVER, "max_age", KIND_DURATION, NULL, "0"},
-	{SERVER, "overlap", KIND_DURATION, NULL, "2min"},
+	{SERVER, "overlap", KIND_DURATION},
 	{SERVER, "updatable", KIND_BOOL},
 	{MAPPING, "username", KIND_TEXT},
 	{MAPPING, "password", KIND_CONSTANT},

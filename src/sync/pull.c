@@ -2,12 +2,14 @@
  * sync/pull.c
  *	  What happens on SELECT.
  *
- *	  1. CDMS is asked: for the objects of certain keys, or for those that match
- *		 the conditions that can be sent, or for all.
+ *	  1. CDMS is asked: for the objects of certain keys; else, of a table that was
+ *		 loaded whole, for what changed since; else for what matches the
+ *		 conditions that can be sent, or for all.
  *	  2. What it answered is written to the store where the values differ; what
  *		 is to be pushed from here is left alone.
- *	  3. Rows that match in the store only were changed in CDMS, or are gone: they
- *		 are asked for by key.  What is gone is treated as on_missing says.
+ *	  3. After a question by conditions, rows that match in the store only were
+ *		 changed in CDMS, or are gone: they are asked for by key.  What is gone
+ *		 is treated as on_missing says.
  *	  4. Rows that were never pushed go to CDMS with this transaction's COMMIT.
  *
  * Everything is done in the reader's own transaction, and before the statement
@@ -19,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -26,6 +29,7 @@
 
 #include "sync/connection.h"
 #include "sync/ledger.h"
+#include "sync/options.h"
 #include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/store.h"
@@ -44,6 +48,7 @@ typedef struct Pull
 	CrmConnection *conn;
 	HTAB	   *seen;			/* keys that CDMS answered with */
 	int64		written;
+	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
 	MemoryContext page;			/* reset for each page */
 } Pull;
 
@@ -405,6 +410,8 @@ pull_query(Pull *pull, CrmQuery *query)
 			break;
 		}
 		note_seen(pull, page);
+		if (pull->date == 0)
+			pull->date = page->date;
 		n = drop_repeated(pull->table, page->objects, page->nobjects);
 		note_recent(pull->table, page->objects, n, GetCurrentTimestamp());
 		pull->written += crm_pull_apply(pull->store, page->objects, n);
@@ -530,6 +537,85 @@ pull_unseen(Pull *pull, List *quals)
 	treat_all_missing(pull, list.keys, list.n);
 }
 
+/* ------------------------------------------------- changes since then */
+
+/* What "complete" was said of: an entity with these properties, at this place. */
+static char *
+mapping_of(CrmTable *table)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s %s", crm_option(GetForeignServer(table->serverid)->options, "url"),
+					 table->entity.set);
+	for (int i = 0; i < table->entity.nfields; i++)
+	{
+		CrmField   *field = &table->entity.fields[i];
+
+		appendStringInfo(&text, " %s/%s %s", field->property, field->member ? field->member : "",
+						 format_type_be(field->pgtype));
+	}
+	return psprintf("%016" INT64_MODIFIER "x",
+					hash_bytes_extended((unsigned char *) text.data, text.len, 0));
+}
+
+/*
+ * Was the table loaded whole, and through when?  Without a column for ModifiedOn
+ * nobody could ask for changes.
+ */
+bool
+crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through)
+{
+	return table->modified_field >= 0 && OidIsValid(table->store) &&
+		crm_ledger_progress(table->store, mapping_of(table), pulled_through);
+}
+
+/*
+ * ModifiedOn has whole seconds, and commits appear out of order: hence "ge", and
+ * the overlap (cdms-protocol 5).
+ */
+static CrmCondition *
+changed_since(CrmTable *table, TimestampTz pulled_through)
+{
+	TimestampTz since = TimestampTzPlusMilliseconds(pulled_through, -table->overlap);
+	int64		fraction = since % USECS_PER_SEC;
+
+	since -= fraction < 0 ? fraction + USECS_PER_SEC : fraction;
+	return crm_condition_compare(CRM_GE, &table->entity.fields[table->modified_field],
+								 TimestampTzGetDatum(since), TIMESTAMPTZOID);
+}
+
+/*
+ * The watermark moves in steps: each costs a write, and until it has moved
+ * beyond a change by the overlap the change is asked for again.
+ */
+static bool
+is_worth_noting(Pull *pull, TimestampTz pulled_through)
+{
+	return hash_get_num_entries(pull->seen) > 0 && pull->date != 0 &&
+		TimestampDifferenceExceeds(pulled_through, pull->date, pull->table->overlap / 4);
+}
+
+/*
+ * Asks for changes only.  False when that is not to be trusted: CDMS's clock was
+ * set back, and what changed since then carries earlier dates.
+ */
+static bool
+pull_changes(Pull *pull, TimestampTz pulled_through)
+{
+	CrmTable   *table = pull->table;
+	CrmQuery	query = {.entity = &table->entity};
+
+	query.filter = changed_since(table, pulled_through);
+	pull_query(pull, &query);
+	if (pull->date != 0 &&
+		TimestampDifferenceExceeds(pull->date, pulled_through, table->overlap / 2 + 1))
+		return false;
+	if (!XactReadOnly && is_worth_noting(pull, pulled_through))
+		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, false);
+	return true;
+}
+
 /* ------------------------------------------------------- the question */
 
 CrmCondition *
@@ -552,10 +638,13 @@ char *
 crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 {
 	CrmQuery	query = {.entity = &table->entity};
+	TimestampTz pulled_through;
 
 	if (ask->by_key && ask->nkeys == 0)
 		return "";
-	if (ask->by_key)
+	if (!ask->by_key && crm_pull_is_complete(table, &pulled_through))
+		query.filter = changed_since(table, pulled_through);
+	else if (ask->by_key)
 		query.filter = crm_condition_keys(query.entity, ask->keys,
 										  conn->protocol->keys_per_query(conn, query.entity, ask->nkeys));
 	else
@@ -567,9 +656,12 @@ static char *
 question_text(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 {
 	StringInfoData text;
+	TimestampTz pulled_through;
 
 	initStringInfo(&text);
-	if (!ask->by_key)
+	if (!ask->by_key && crm_pull_is_complete(table, &pulled_through))
+		appendStringInfoString(&text, "changes");
+	else if (!ask->by_key)
 	{
 		appendStringInfoString(&text, crm_pull_describe(conn, table, ask));
 		appendStringInfo(&text, " %s", nodeToString(ask->quals));
@@ -580,21 +672,38 @@ question_text(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 	return text.data;
 }
 
+/* By the conditions that can be sent; without any, the table is complete afterwards. */
+static void
+pull_matching(Pull *pull, const CrmAsk *ask)
+{
+	CrmTable   *table = pull->table;
+	CrmQuery	query = {.entity = &table->entity};
+
+	crm_pull_filter(pull->conn, &query, ask->filters);
+	pull_query(pull, &query);
+	pull_unseen(pull, ask->quals);
+	if (query.filter == NULL && ask->quals == NIL && table->modified_field >= 0 &&
+		pull->date != 0 && !XactReadOnly)
+		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, true);
+}
+
 static void
 pull_ask(Pull *pull, const CrmAsk *ask)
 {
+	static const CrmAsk everything = {0};
+	TimestampTz pulled_through;
+
 	if (ask->by_key)
 	{
 		pull_keys(pull, ask->keys, ask->nkeys);
 		treat_all_missing(pull, ask->keys, ask->nkeys);
 	}
-	else
+	else if (!crm_pull_is_complete(pull->table, &pulled_through))
+		pull_matching(pull, ask);
+	else if (!pull_changes(pull, pulled_through))
 	{
-		CrmQuery	query = {.entity = &pull->table->entity};
-
-		crm_pull_filter(pull->conn, &query, ask->filters);
-		pull_query(pull, &query);
-		pull_unseen(pull, ask->quals);
+		pull->date = 0;
+		pull_matching(pull, &everything);
 	}
 }
 
@@ -674,7 +783,7 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 }
 
 int64
-crm_pull_whole(CrmTable *table)
+crm_pull_all(CrmTable *table)
 {
 	CrmAsk		ask = {0};
 

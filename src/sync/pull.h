@@ -44,8 +44,14 @@ typedef struct CrmAsked
  */
 extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement);
 
-/* The same for the whole entity, unconditionally: crm_sync.pull(). */
-extern int64 crm_pull_whole(CrmTable *table);
+/*
+ * The same for all that CDMS has, whatever was asked before in the statement:
+ * crm_sync.pull().  Result: objects written.
+ */
+extern int64 crm_pull_all(CrmTable *table);
+
+/* Was the table loaded whole, and through when by CDMS's clock? */
+extern bool crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through);
 
 /* What would be sent first, for EXPLAIN: "GET AccountSet?$filter=..." */
 extern char *crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask);

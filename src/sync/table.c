@@ -147,6 +147,9 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 
 	column->field = table->entity.nfields++;
 	column->writable = property_writable(field);
+	if (strcmp(field->property, "ModifiedOn") == 0 && field->scalar == CRM_DATETIME &&
+		column->type == TIMESTAMPTZOID)
+		table->modified_field = column->field;
 	if (strcmp(field->property, "ModifiedBy") == 0 && field->member &&
 		strcmp(field->member, "Name") == 0)
 		table->actor_field = column->field;
@@ -302,7 +305,9 @@ read_table(CrmTable *table, Relation rel)
 	table->on_missing = read_on_missing(crm_option(foreign->options, "on_missing"));
 	table->updatable = crm_option_bool(foreign->options, "updatable",
 									   crm_option_bool(server->options, "updatable", true));
+	table->overlap = crm_option_ms(server->options, "overlap", 2 * 60 * 1000);
 	table->actor_field = -1;
+	table->modified_field = -1;
 	table->columns = palloc0_array(CrmColumn, desc->natts);
 	table->entity.fields = palloc0_array(CrmField, desc->natts);
 

@@ -57,6 +57,9 @@ typedef struct CrmTable
 	CrmColumn  *columns;		/* those not dropped, in attnum order */
 	CrmColumn  *key;
 	int			actor_field;	/* field that names who modified an object; -1 */
+	int			modified_field; /* field of ModifiedOn; -1 */
+	int			overlap;		/* milliseconds that a window of changes reaches
+								 * back */
 
 	/* the cache's own */
 	bool		valid;
