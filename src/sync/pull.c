@@ -439,7 +439,7 @@ pull_keys(Pull *pull, const pg_uuid_t *keys, int n)
 
 void
 crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
-				 CrmObjectVisitor visit, void *arg)
+				 CrmObjectsVisitor visit, void *arg)
 {
 	int			fit;
 
@@ -453,8 +453,7 @@ crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, in
 		query.filter = crm_condition_keys(query.entity, keys + i, fit);
 		cursor = conn->protocol->open(conn, &query);
 		while ((page = conn->protocol->fetch(cursor)) != NULL)
-			for (int j = 0; j < page->nobjects; j++)
-				visit(&page->objects[j], arg);
+			visit(page->objects, page->nobjects, arg);
 	}
 }
 

@@ -60,12 +60,12 @@ extern char *crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAs
 extern CrmCondition *crm_pull_filter(CrmConnection *conn, CrmQuery *query, List *filters);
 
 /*
- * The objects of n keys, asked in as few requests as they fit; visit gets each
- * that CDMS has.
+ * The objects of n keys, asked in as few requests as they fit; visit gets those
+ * that CDMS has, page by page.
  */
-typedef void (*CrmObjectVisitor) (CrmObject *object, void *arg);
+typedef void (*CrmObjectsVisitor) (CrmObject *objects, int n, void *arg);
 extern void crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
-							 CrmObjectVisitor visit, void *arg);
+							 CrmObjectsVisitor visit, void *arg);
 
 /* Was this object got from CDMS within the last second? */
 extern bool crm_pull_is_recent(Oid store, const pg_uuid_t *key);

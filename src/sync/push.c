@@ -11,8 +11,7 @@
  *	  4. What CDMS made of them is read back into the store.
  *
  * All this is done before the local commit, so that a refusal fails the whole
- * transaction.  What CDMS had accepted by then stays there until it is written
- * again: it has no transaction over several requests.
+ * transaction; what CDMS had accepted by then is undone (sync/undo.c).
  */
 #include "postgres.h"
 
@@ -27,14 +26,15 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/store.h"
+#include "sync/undo.h"
 
 #define MAX_ROUNDS 100			/* of triggers writing in answer to a push */
 
@@ -86,6 +86,7 @@ int			crm_mode = CRM_MODE_SYNC;
 
 static bool due = false;
 static List *soft_objects = NIL;	/* in TopTransactionContext */
+static List *sent = NIL;		/* CrmSent *, of this commit */
 static TimestampTz commit_start = 0;
 static int	commit_timeout = 0; /* milliseconds; 0: none yet */
 
@@ -426,13 +427,18 @@ typedef struct GotVisit
 } GotVisit;
 
 static void
-keep_got(CrmObject *got, void *arg)
+keep_got(CrmObject *objects, int n, void *arg)
 {
 	GotVisit   *visit = arg;
-	PushObject *object = find_object(visit->push, &got->key, visit->store, HASH_FIND, NULL);
 
-	if (object)
-		object->got = got;
+	for (int i = 0; i < n; i++)
+	{
+		PushObject *object = find_object(visit->push, &objects[i].key, visit->store,
+										 HASH_FIND, NULL);
+
+		if (object)
+			object->got = &objects[i];
+	}
 }
 
 static void
@@ -662,6 +668,60 @@ was_pending(PushObject *object)
 	return ((CrmOutboxRow *) linitial(object->rows))->pending;
 }
 
+/* The value that a column had in CDMS before, as a write that puts it back. */
+static List *
+assign_before(List *assignments, PushObject *object, CrmColumn *column)
+{
+	CrmAssignment *assignment = palloc_object(CrmAssignment);
+
+	assignment->field = column_field(object->table, column);
+	if (object->got)
+	{
+		assignment->value = object->got->values[column->field];
+		assignment->isnull = object->got->nulls[column->field];
+	}
+	else
+		assignment->value = base_value(object, column, &assignment->isnull);
+	return lappend(assignments, assignment);
+}
+
+/* What puts back an update, or an object that is deleted. */
+static List *
+before_assignments(PushObject *object)
+{
+	CrmTable   *table = object->table;
+	List	   *result = NIL;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (!is_sent(column))
+			continue;
+		if (object->action == ACTION_DELETE || list_member_ptr(object->columns, column) ||
+			(column->has_constant && object->got))
+			result = assign_before(result, object, column);
+	}
+	return result;
+}
+
+/* Before it is sent: should the transaction fail, it may have to be undone. */
+static CrmSent *
+note_sent(PushObject *object, CrmSentAction action, List *before, List *after)
+{
+	CrmSent    *note = palloc_object(CrmSent);
+
+	note->action = action;
+	note->table = object->table;
+	note->conn = object->conn;
+	note->key = object->id.key;
+	note->before = before;
+	note->after = after;
+	note->answered = false;
+	sent = lappend(sent, note);
+	return note;
+}
+
 static void
 send_create(PushObject *object)
 {
@@ -669,8 +729,13 @@ send_create(PushObject *object)
 	CrmEntity  *entity = &object->table->entity;
 	List	   *assignments = make_assignments(object, true);
 
+	CrmSent    *note = note_sent(object, CRM_SENT_CREATE, NIL, assignments);
+
 	if (protocol->create(object->conn, entity, assignments, &object->made) != CRM_DUPLICATE)
+	{
+		note->answered = true;
 		return;
+	}
 
 	/* It was sent before, and the answer, or our transaction, was lost. */
 	if (!was_pending(object))
@@ -684,10 +749,16 @@ static void
 send_update(PushObject *object)
 {
 	const CrmProtocol *protocol = object->conn->protocol;
+	List	   *assignments = make_assignments(object, false);
+
+	CrmSent    *note = note_sent(object, CRM_SENT_UPDATE, before_assignments(object), assignments);
 
 	if (protocol->update(object->conn, &object->table->entity, &object->id.key,
-						 make_assignments(object, false)) != CRM_MISSING)
+						 assignments) != CRM_MISSING)
+	{
+		note->answered = true;
 		return;
+	}
 	treat_gone(object);
 	send_create(object);
 }
@@ -695,8 +766,13 @@ send_update(PushObject *object)
 static void
 send_delete(PushObject *object)
 {
-	/* Gone already is as good. */
-	(void) object->conn->protocol->remove(object->conn, &object->table->entity, &object->id.key);
+	CrmSent    *note = note_sent(object, CRM_SENT_DELETE, before_assignments(object), NIL);
+
+	/* Gone already is as good, and then nothing is to be undone. */
+	if (object->conn->protocol->remove(object->conn, &object->table->entity,
+									   &object->id.key) == CRM_MISSING)
+		sent = list_delete_last(sent);
+	note->answered = true;
 }
 
 static void
@@ -739,9 +815,9 @@ store_made(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 }
 
 static void
-keep_read_back(CrmObject *object, void *arg)
+keep_read_back(CrmObject *objects, int n, void *arg)
 {
-	(void) crm_pull_apply(arg, object, 1);
+	(void) crm_pull_apply(arg, objects, n);
 }
 
 static void
@@ -787,8 +863,9 @@ check_values(PushObject *object)
 
 /* Sends what these rows of the outbox say, and takes them out of it. */
 static void
-push_rows(List *rows)
+push_rows(void *arg)
 {
+	List	   *rows = arg;
 	Push	   *push = collect_objects(rows);
 	ListCell   *lc;
 
@@ -829,36 +906,16 @@ park(List *rows, ErrorData *error)
 static void
 push_soft(SoftObject *object)
 {
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	List	   *rows = crm_ledger_read_object(object->store, &object->key);
+	ErrorData  *error;
 
 	if (rows == NIL)
 		return;					/* pushed meanwhile, or rolled back */
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
-	PG_TRY();
-	{
-		push_rows(rows);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
+	error = crm_attempt(push_rows, rows);
+	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	if (error)
 		park(rows, error);
-	}
-	PG_END_TRY();
 }
 
 /* Deferred checks queued by a read-back would not be made any more: make them at once. */
@@ -872,7 +929,7 @@ set_constraints_immediate(void)
 }
 
 static void
-push_hard(void)
+push_rounds(void *arg)
 {
 	for (int round = 0; due; round++)
 	{
@@ -889,6 +946,38 @@ push_hard(void)
 	}
 }
 
+/*
+ * Did the last write surely not happen?  Of an answer that was lost nobody can
+ * say, and a 500 may come from anybody on the way.
+ */
+static bool
+is_surely_not_done(ErrorData *error)
+{
+	CrmSent    *last = llast(sent);
+
+	return !last->answered &&
+		(error->sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION ||
+		 error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
+		 error->sqlerrcode == ERRCODE_INVALID_PASSWORD ||
+		 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION);
+}
+
+/* All of it or nothing: a failure is undone in CDMS before it is passed on. */
+static void
+push_hard(void)
+{
+	ErrorData  *error = crm_attempt(push_rounds, NULL);
+
+	if (error == NULL)
+		return;
+	if (sent != NIL && is_surely_not_done(error))
+		sent = list_delete_last(sent);
+	if (sent != NIL)
+		error->detail = psprintf("%s%s%s", error->detail ? error->detail : "",
+								 error->detail ? " " : "", crm_undo(sent));
+	ReThrowError(error);
+}
+
 void
 crm_push_all(void)
 {
@@ -899,6 +988,7 @@ crm_push_all(void)
 
 	commit_start = GetCurrentTimestamp();
 	commit_timeout = 0;
+	sent = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_constraints_immediate();
 	if (IsolationIsSerializable())

@@ -1,0 +1,190 @@
+/*
+ * sync/undo.c
+ *	  A transaction's writes are all or nothing (contract, write rule 3): when one
+ *	  is refused, those before it are taken back, with the rows still locked here.
+ *
+ * CDMS has no transaction and no compare-and-swap.  So each object is got first:
+ * what differs from what was sent is somebody else's by now and stays.  An object
+ * that was deleted is created again under its key; what CDMS sets itself, and
+ * what it deleted along with it, is lost, and that is said.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "sync/attempt.h"
+#include "sync/pull.h"
+#include "sync/store.h"
+#include "sync/undo.h"
+
+#define UNDO_TIMEOUT_MS 60000	/* for all of it; the caller waits for it */
+
+/* How one write fared. */
+typedef struct Undoing
+{
+	CrmSent    *sent;
+	CrmObject  *now;			/* as CDMS has it, or NULL */
+	const char *left;			/* why something was left as it is, or NULL */
+} Undoing;
+
+static void
+keep_now(CrmObject *objects, int n, void *arg)
+{
+	if (n > 0)
+		((Undoing *) arg)->now = &objects[0];
+}
+
+/* CDMS rounds amounts, and dates to whole seconds: is that all there is between them? */
+static bool
+is_rounded(const CrmField *field, Datum sent, Datum now)
+{
+	Datum		rounded;
+	TimestampTz difference;
+
+	if (field->basetype == NUMERICOID)
+	{
+		int			scale = DatumGetInt32(DirectFunctionCall1(numeric_scale, now));
+
+		rounded = DirectFunctionCall2(numeric_round, sent, Int32GetDatum(scale));
+		return DatumGetBool(DirectFunctionCall2(numeric_eq, rounded, now));
+	}
+	if (field->basetype == TIMESTAMPTZOID)
+	{
+		difference = DatumGetTimestampTz(sent) - DatumGetTimestampTz(now);
+		return difference > -USECS_PER_SEC && difference < USECS_PER_SEC;
+	}
+	return field->scalar == CRM_DOUBLE;
+}
+
+static bool
+holds(CrmObject *object, const CrmEntity *entity, const CrmAssignment *assignment)
+{
+	int			field = assignment->field - entity->fields;
+
+	if (crm_value_equal(assignment->field->pgtype, assignment->value, assignment->isnull,
+						object->values[field], object->nulls[field]))
+		return true;
+	return !assignment->isnull && !object->nulls[field] &&
+		is_rounded(assignment->field, assignment->value, object->values[field]);
+}
+
+static CrmAssignment *
+assignment_of(List *assignments, const CrmField *field)
+{
+	ListCell   *lc;
+
+	foreach(lc, assignments)
+		if (((CrmAssignment *) lfirst(lc))->field == field)
+			return lfirst(lc);
+	return NULL;
+}
+
+static void
+undo_create(Undoing *undoing)
+{
+	CrmSent    *sent = undoing->sent;
+	ListCell   *lc;
+
+	if (undoing->now == NULL)
+		return;
+	foreach(lc, sent->after)
+		if (!holds(undoing->now, &sent->table->entity, lfirst(lc)))
+		{
+			undoing->left = "somebody has changed it since";
+			return;
+		}
+	(void) sent->conn->protocol->remove(sent->conn, &sent->table->entity, &sent->key);
+}
+
+static void
+undo_update(Undoing *undoing)
+{
+	CrmSent    *sent = undoing->sent;
+	CrmEntity  *entity = &sent->table->entity;
+	List	   *restored = NIL;
+	ListCell   *lc;
+
+	if (undoing->now == NULL)
+	{
+		undoing->left = "it is not in CDMS any more";
+		return;
+	}
+	foreach(lc, sent->before)
+	{
+		CrmAssignment *before = lfirst(lc);
+
+		if (holds(undoing->now, entity, before))
+			continue;
+		if (holds(undoing->now, entity, assignment_of(sent->after, before->field)))
+			restored = lappend(restored, before);
+		else
+			undoing->left = "somebody has changed it since";
+	}
+	if (restored != NIL)
+		(void) sent->conn->protocol->update(sent->conn, entity, &sent->key, restored);
+}
+
+static void
+undo_delete(Undoing *undoing)
+{
+	CrmSent    *sent = undoing->sent;
+	CrmObject  *made;
+
+	if (undoing->now)
+		return;					/* it was not carried out */
+	(void) sent->conn->protocol->create(sent->conn, &sent->table->entity, sent->before, &made);
+	undoing->left = "it was created again, without what CDMS sets itself";
+}
+
+static void (*const undo_actions[]) (Undoing *undoing) = {
+	[CRM_SENT_CREATE] = undo_create,
+	[CRM_SENT_UPDATE] = undo_update,
+	[CRM_SENT_DELETE] = undo_delete,
+};
+
+static void
+undo_one(void *arg)
+{
+	Undoing    *undoing = arg;
+	CrmSent    *sent = undoing->sent;
+
+	crm_pull_by_keys(sent->conn, sent->table, &sent->key, 1, keep_now, undoing);
+	undo_actions[sent->action] (undoing);
+}
+
+static void
+append_left(StringInfo text, CrmSent *sent, const char *reason)
+{
+	appendStringInfo(text, " %s(guid'%s'): %s.", sent->table->entity.set,
+					 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&sent->key))),
+					 reason);
+}
+
+char *
+crm_undo(List *sent)
+{
+	StringInfoData left;
+
+	initStringInfo(&left);
+	crm_http_set_deadline(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNDO_TIMEOUT_MS),
+						  "commit_timeout");
+	for (int i = list_length(sent) - 1; i >= 0; i--)
+	{
+		Undoing		undoing = {.sent = list_nth(sent, i)};
+		ErrorData  *error = crm_attempt(undo_one, &undoing);
+
+		if (error)
+			append_left(&left, undoing.sent, psprintf("it could not be undone: %s",
+													  error->message));
+		else if (undoing.left)
+			append_left(&left, undoing.sent, undoing.left);
+	}
+	if (left.len == 0)
+		return "What had been sent of this transaction was undone in CDMS.";
+	return psprintf("Not all that had been sent of this transaction could be undone in CDMS:%s",
+					left.data);
+}
