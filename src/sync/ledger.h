@@ -8,7 +8,9 @@
 #define CRM_LEDGER_H
 
 #include "postgres.h"
-#include "nodes/bitmapset.h"
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "nodes/pg_list.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"

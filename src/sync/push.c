@@ -23,9 +23,7 @@
 #include "storage/predicate.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/snapmgr.h"
 
 #include "sync/attempt.h"
@@ -33,47 +31,11 @@
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/push_object.h"
 #include "sync/store.h"
 #include "sync/undo.h"
 
 #define MAX_ROUNDS 100			/* of triggers writing in answer to a push */
-
-typedef enum Action
-{
-	ACTION_NONE,				/* in the end nothing changed */
-	ACTION_CREATE,
-	ACTION_UPDATE,
-	ACTION_DELETE
-} Action;
-
-typedef struct ObjectKey
-{
-	pg_uuid_t	key;
-	Oid			store;
-} ObjectKey;
-
-/* All that is to be done for one object. */
-typedef struct PushObject
-{
-	ObjectKey	id;				/* hash key */
-	CrmTable   *table;
-	List	   *rows;			/* CrmOutboxRow *, in order */
-	Action		action;
-	CrmConnection *conn;		/* the writing role's */
-	List	   *columns;		/* CrmColumn * to send (update) */
-	CrmStoreRow *row;			/* as it stands here (create, update) */
-	CrmObject  *got;			/* as it stood in CDMS, or NULL */
-	CrmObject  *made;			/* what CDMS made of it (create) */
-	bool		ordered;
-} PushObject;
-
-/* One round of pushing. */
-typedef struct Push
-{
-	HTAB	   *index;			/* of PushObject, by key and store */
-	List	   *stores;			/* that occur in it */
-	List	   *objects;		/* in order of their first change */
-} Push;
 
 /* An object that is sent on behalf of no writer: failure is a WARNING. */
 typedef struct SoftObject
@@ -144,285 +106,18 @@ crm_push_pending(CrmTable *table)
 	return rows;
 }
 
-/* --------------------------------------------------------- jsonb values */
-
-/* A column's value in a row that was kept as jsonb. */
-static Datum
-json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
-{
-	JsonbValue *value = json ?
-		getKeyJsonValueFromContainer(&json->root, column->name, strlen(column->name), NULL) : NULL;
-	char	   *text;
-
-	*isnull = value == NULL || value->type == jbvNull;
-	if (*isnull)
-		return (Datum) 0;
-	if (value->type == jbvString)
-		text = pnstrdup(value->val.string.val, value->val.string.len);
-	else if (value->type == jbvBool)
-		text = pstrdup(value->val.boolean ? "true" : "false");
-	else if (value->type == jbvNumeric)
-		text = numeric_normalize(value->val.numeric);
-	else
-		elog(ERROR, "column \"%s\" of an outbox row is not a scalar", column->name);
-	return InputFunctionCall(&field->input, text, field->typioparam, field->pgtypmod);
-}
-
-/* ---------------------------------------------- from rows to objects */
-
-static CrmField *
-column_field(CrmTable *table, const CrmColumn *column)
-{
-	return &table->entity.fields[column->field];
-}
-
-static int
-count_operation(PushObject *object, char operation)
-{
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, object->rows)
-		if (((CrmOutboxRow *) lfirst(lc))->operation == operation)
-			n++;
-	return n;
-}
-
-/* It may be there although this says it was not: an answer was lost. */
-static bool
-was_attempted(PushObject *object)
-{
-	return ((CrmOutboxRow *) linitial(object->rows))->attempts > 0;
-}
-
-/*
- * From whether the row is there now, and how often it came and went, follows
- * whether CDMS has it.  The order of the rows of the outbox says less: a trigger
- * may have changed a row before its insertion was noted.
- */
-static Action
-decide_action(PushObject *object)
-{
-	bool		is_here = object->row != NULL;
-	int			gained = count_operation(object, 'i') - count_operation(object, 'd');
-	bool		is_there = is_here - gained > 0;
-
-	if (is_here)
-		return is_there ? ACTION_UPDATE : ACTION_CREATE;
-	return is_there || was_attempted(object) ? ACTION_DELETE : ACTION_NONE;
-}
-
-static bool
-is_sent(const CrmColumn *column)
-{
-	return column->field >= 0 && column->writable == CRM_WRITABLE;
-}
-
-/* What the column held when it was last in step with CDMS. */
-static Datum
-base_value(PushObject *object, CrmColumn *column, bool *isnull)
-{
-	ListCell   *lc;
-
-	foreach(lc, object->rows)
-	{
-		CrmOutboxRow *row = lfirst(lc);
-
-		if (row->base &&
-			getKeyJsonValueFromContainer(&row->base->root, column->name, strlen(column->name), NULL))
-			return json_value(row->base, column, column_field(object->table, column), isnull);
-	}
-	*isnull = true;
-	return (Datum) 0;
-}
-
-/* Is the column among those that the rows changed? */
-static bool
-is_touched(PushObject *object, CrmColumn *column)
-{
-	ListCell   *lc;
-
-	/* Deleted and inserted again: it is another row under the old key. */
-	if (count_operation(object, 'd') > 0)
-		return true;
-	foreach(lc, object->rows)
-	{
-		CrmOutboxRow *row = lfirst(lc);
-
-		if (row->changed &&
-			getKeyJsonValueFromContainer(&row->changed->root, column->name,
-										 strlen(column->name), NULL))
-			return true;
-	}
-	return false;
-}
-
-/* The columns of an update whose value, after all, is another than before. */
-static void
-collect_columns(PushObject *object)
-{
-	CrmTable   *table = object->table;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		CrmColumn  *column = &table->columns[i];
-		bool		isnull;
-		Datum		base;
-
-		if (!is_sent(column) || column == table->key || !is_touched(object, column))
-			continue;
-		base = base_value(object, column, &isnull);
-		if (!crm_value_equal(column->type, base, isnull, object->row->values[column->field],
-							 object->row->nulls[column->field]))
-			object->columns = lappend(object->columns, column);
-	}
-	if (object->columns == NIL)
-		object->action = ACTION_NONE;
-}
-
-static CrmTable *
-table_of_store(Oid store)
-{
-	CrmTable   *table = crm_table_of_store(store);
-
-	if (table == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-				 errmsg("no foreign table has the store %s", get_rel_name(store)),
-				 errhint("Its changes can be dropped with crm_sync.discard().")));
-	crm_table_require_store(table);
-	return table;
-}
-
-static PushObject *
-find_object(Push *push, const pg_uuid_t *key, Oid store, HASHACTION action, bool *found)
-{
-	ObjectKey	wanted;
-
-	memset(&wanted, 0, sizeof(wanted));
-	wanted.key = *key;
-	wanted.store = store;
-	return hash_search(push->index, &wanted, action, found);
-}
-
-static void
-add_row(Push *push, CrmOutboxRow *row)
-{
-	bool		found;
-	PushObject *object = find_object(push, &row->key, row->store, HASH_ENTER, &found);
-
-	if (!found)
-	{
-		memset((char *) object + sizeof(ObjectKey), 0, sizeof(PushObject) - sizeof(ObjectKey));
-		object->table = table_of_store(row->store);
-		push->objects = lappend(push->objects, object);
-		push->stores = list_append_unique_oid(push->stores, row->store);
-	}
-	object->rows = lappend(object->rows, row);
-	object->conn = crm_connection_get(object->table->serverid, row->role);
-}
-
-static Push *
-collect_objects(List *rows)
-{
-	HASHCTL		ctl = {
-		.keysize = sizeof(ObjectKey),.entrysize = sizeof(PushObject),
-		.hcxt = CurrentMemoryContext
-	};
-	Push	   *push = palloc0_object(Push);
-	ListCell   *lc;
-
-	push->index = hash_create("crm_sync push", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	foreach(lc, rows)
-		add_row(push, lfirst(lc));
-	return push;
-}
-
-/*
- * Calls visit with each group of objects that have one table and one connection
- * and of which wanted is true.
- */
-typedef bool (*ObjectTest) (PushObject *object);
-typedef void (*GroupVisitor) (Push *push, CrmTable *table, CrmConnection *conn, List *objects);
-
-static void
-foreach_group(Push *push, ObjectTest wanted, GroupVisitor visit)
-{
-	List	   *rest = NIL;
-	ListCell   *lc;
-
-	foreach(lc, push->objects)
-		if (wanted(lfirst(lc)))
-			rest = lappend(rest, lfirst(lc));
-
-	while (rest != NIL)
-	{
-		PushObject *first = linitial(rest);
-		List	   *group = NIL;
-		List	   *others = NIL;
-
-		foreach(lc, rest)
-		{
-			PushObject *object = lfirst(lc);
-
-			if (object->table == first->table && object->conn == first->conn)
-				group = lappend(group, object);
-			else
-				others = lappend(others, object);
-		}
-		visit(push, first->table, first->conn, group);
-		rest = others;
-	}
-}
-
-static pg_uuid_t *
-object_keys(List *objects)
-{
-	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(objects));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, objects)
-		keys[n++] = ((PushObject *) lfirst(lc))->id.key;
-	return keys;
-}
-
-static bool
-is_any(PushObject *object)
-{
-	return true;
-}
-
-static void
-read_rows(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
-{
-	HTAB	   *rows = crm_store_rows(crm_store_open(table), object_keys(objects),
-									  list_length(objects));
-	ListCell   *lc;
-
-	foreach(lc, objects)
-	{
-		PushObject *object = lfirst(lc);
-
-		object->row = hash_search(rows, &object->id.key, HASH_FIND, NULL);
-		object->action = decide_action(object);
-		if (object->action == ACTION_UPDATE)
-			collect_columns(object);
-	}
-}
-
 /* ----------------------------------------------- what CDMS has by now */
 
 static bool
-needs_get(PushObject *object)
+needs_get(CrmPushObject *object)
 {
-	return (object->action == ACTION_UPDATE || object->action == ACTION_DELETE) &&
+	return (object->action == CRM_PUSH_UPDATE || object->action == CRM_PUSH_DELETE) &&
 		!crm_pull_is_recent(object->id.store, &object->id.key);
 }
 
 typedef struct GotVisit
 {
-	Push	   *push;
+	CrmPush	   *push;
 	Oid			store;
 } GotVisit;
 
@@ -433,7 +128,7 @@ keep_got(CrmObject *objects, int n, void *arg)
 
 	for (int i = 0; i < n; i++)
 	{
-		PushObject *object = find_object(visit->push, &objects[i].key, visit->store,
+		CrmPushObject *object = crm_push_find(visit->push, &objects[i].key, visit->store,
 										 HASH_FIND, NULL);
 
 		if (object)
@@ -442,7 +137,7 @@ keep_got(CrmObject *objects, int n, void *arg)
 }
 
 static void
-throw_gone(PushObject *object)
+throw_gone(CrmPushObject *object)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
@@ -455,25 +150,25 @@ throw_gone(PushObject *object)
 
 /* An object to be changed that CDMS has no more: on_missing decides. */
 static void
-treat_gone(PushObject *object)
+treat_gone(CrmPushObject *object)
 {
-	if (object->action == ACTION_DELETE)
+	if (object->action == CRM_PUSH_DELETE)
 		return;
 	if (object->table->on_missing != CRM_MISSING_CREATE)
 		throw_gone(object);
-	object->action = ACTION_CREATE;
+	object->action = CRM_PUSH_CREATE;
 }
 
 static void
-get_objects(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
+get_objects(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 {
 	GotVisit	visit = {push, table->store};
 	ListCell   *lc;
 
-	crm_pull_by_keys(conn, table, object_keys(objects), list_length(objects), keep_got, &visit);
+	crm_pull_by_keys(conn, table, crm_push_keys(objects), list_length(objects), keep_got, &visit);
 	foreach(lc, objects)
 	{
-		PushObject *object = lfirst(lc);
+		CrmPushObject *object = lfirst(lc);
 
 		if (object->got == NULL)
 			treat_gone(object);
@@ -482,7 +177,7 @@ get_objects(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 
 /* What CDMS has in these columns, in the form that history keeps rows in. */
 static Datum
-got_json(PushObject *object, List *columns)
+got_json(CrmPushObject *object, List *columns)
 {
 	int			n = list_length(columns);
 	TupleDesc	desc = CreateTemplateTupleDesc(n);
@@ -507,7 +202,7 @@ got_json(PushObject *object, List *columns)
  * now overwrites (contract, write rule 4), goes to history.
  */
 static void
-note_conflict(PushObject *object)
+note_conflict(CrmPushObject *object)
 {
 	CrmTable   *table = object->table;
 	List	   *overwritten = NIL;
@@ -518,10 +213,10 @@ note_conflict(PushObject *object)
 		bool		base_null;
 		Datum		base;
 
-		if (!is_sent(column) ||
-			(object->action == ACTION_UPDATE && !list_member_ptr(object->columns, column)))
+		if (!crm_push_is_sent(column) ||
+			(object->action == CRM_PUSH_UPDATE && !list_member_ptr(object->columns, column)))
 			continue;
-		base = base_value(object, column, &base_null);
+		base = crm_push_base_value(object, column, &base_null);
 		if (crm_value_equal(column->type, base, base_null, object->got->values[column->field],
 							object->got->nulls[column->field]) ||
 			(object->row &&
@@ -537,73 +232,7 @@ note_conflict(PushObject *object)
 							got_json(object, overwritten));
 }
 
-/* ------------------------------------------------------------ the order */
-
-static void order_object(Push *push, PushObject *object, Action action, List **ordered);
-
-/* Whatever object of this push has this key, in whichever table. */
-static void
-order_key(Push *push, const pg_uuid_t *key, Action action, List **ordered)
-{
-	ListCell   *lc;
-
-	foreach(lc, push->stores)
-	{
-		PushObject *object = find_object(push, key, lfirst_oid(lc), HASH_FIND, NULL);
-
-		if (object)
-			order_object(push, object, action, ordered);
-	}
-}
-
-/* The key that a reference of this object holds; NULL: none. */
-static pg_uuid_t *
-referenced_key(PushObject *object, CrmColumn *column)
-{
-	Datum		value;
-	bool		isnull;
-
-	if (column->field < 0 || column->type != UUIDOID ||
-		column_field(object->table, column)->type != CRM_ENTITY_REFERENCE)
-		return NULL;
-	if (object->row)
-	{
-		value = object->row->values[column->field];
-		isnull = object->row->nulls[column->field];
-	}
-	else
-		value = base_value(object, column, &isnull);
-	return isnull ? NULL : DatumGetUUIDP(value);
-}
-
-/* The objects of this push that this one refers to are put before it. */
-static void
-order_object(Push *push, PushObject *object, Action action, List **ordered)
-{
-	if (object->action != action || object->ordered)
-		return;
-	check_stack_depth();
-	object->ordered = true;
-	for (int i = 0; i < object->table->ncolumns; i++)
-	{
-		pg_uuid_t  *key = referenced_key(object, &object->table->columns[i]);
-
-		if (key)
-			order_key(push, key, action, ordered);
-	}
-	*ordered = lappend(*ordered, object);
-}
-
-static List *
-in_order(Push *push, Action action)
-{
-	List	   *ordered = NIL;
-	ListCell   *lc;
-
-	foreach(lc, push->objects)
-		order_object(push, lfirst(lc), action, &ordered);
-	return ordered;
-}
+/* ------------------------------------------------------------- sending */
 
 static List *
 reversed(List *list)
@@ -615,14 +244,12 @@ reversed(List *list)
 	return result;
 }
 
-/* ------------------------------------------------------------- sending */
-
 static List *
 assign(List *assignments, CrmTable *table, CrmColumn *column, Datum value, bool isnull)
 {
 	CrmAssignment *assignment = palloc_object(CrmAssignment);
 
-	assignment->field = column_field(table, column);
+	assignment->field = crm_push_field(table, column);
 	assignment->value = column->has_constant ? column->constant : value;
 	assignment->isnull = column->has_constant ? false : isnull;
 	return lappend(assignments, assignment);
@@ -630,7 +257,7 @@ assign(List *assignments, CrmTable *table, CrmColumn *column, Datum value, bool 
 
 /* Values of the columns wanted, and constants, which go with every write. */
 static List *
-make_assignments(PushObject *object, bool all)
+make_assignments(CrmPushObject *object, bool all)
 {
 	CrmTable   *table = object->table;
 	List	   *result = NIL;
@@ -640,7 +267,7 @@ make_assignments(PushObject *object, bool all)
 		CrmColumn  *column = &table->columns[i];
 		bool		wanted;
 
-		if (!is_sent(column) || (column == table->key && !all))
+		if (!crm_push_is_sent(column) || (column == table->key && !all))
 			continue;
 		wanted = all ? !object->row->nulls[column->field] :
 			list_member_ptr(object->columns, column);
@@ -652,7 +279,7 @@ make_assignments(PushObject *object, bool all)
 }
 
 static void
-throw_duplicate(PushObject *object)
+throw_duplicate(CrmPushObject *object)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -663,31 +290,31 @@ throw_duplicate(PushObject *object)
 }
 
 static bool
-was_pending(PushObject *object)
+was_pending(CrmPushObject *object)
 {
 	return ((CrmOutboxRow *) linitial(object->rows))->pending;
 }
 
 /* The value that a column had in CDMS before, as a write that puts it back. */
 static List *
-assign_before(List *assignments, PushObject *object, CrmColumn *column)
+assign_before(List *assignments, CrmPushObject *object, CrmColumn *column)
 {
 	CrmAssignment *assignment = palloc_object(CrmAssignment);
 
-	assignment->field = column_field(object->table, column);
+	assignment->field = crm_push_field(object->table, column);
 	if (object->got)
 	{
 		assignment->value = object->got->values[column->field];
 		assignment->isnull = object->got->nulls[column->field];
 	}
 	else
-		assignment->value = base_value(object, column, &assignment->isnull);
+		assignment->value = crm_push_base_value(object, column, &assignment->isnull);
 	return lappend(assignments, assignment);
 }
 
 /* What puts back an update, or an object that is deleted. */
 static List *
-before_assignments(PushObject *object)
+before_assignments(CrmPushObject *object)
 {
 	CrmTable   *table = object->table;
 	List	   *result = NIL;
@@ -696,9 +323,9 @@ before_assignments(PushObject *object)
 	{
 		CrmColumn  *column = &table->columns[i];
 
-		if (!is_sent(column))
+		if (!crm_push_is_sent(column))
 			continue;
-		if (object->action == ACTION_DELETE || list_member_ptr(object->columns, column) ||
+		if (object->action == CRM_PUSH_DELETE || list_member_ptr(object->columns, column) ||
 			(column->has_constant && object->got))
 			result = assign_before(result, object, column);
 	}
@@ -707,7 +334,7 @@ before_assignments(PushObject *object)
 
 /* Before it is sent: should the transaction fail, it may have to be undone. */
 static CrmSent *
-note_sent(PushObject *object, CrmSentAction action, List *before, List *after)
+note_sent(CrmPushObject *object, CrmSentAction action, List *before, List *after)
 {
 	CrmSent    *note = palloc_object(CrmSent);
 
@@ -723,7 +350,7 @@ note_sent(PushObject *object, CrmSentAction action, List *before, List *after)
 }
 
 static void
-send_create(PushObject *object)
+send_create(CrmPushObject *object)
 {
 	const CrmProtocol *protocol = object->conn->protocol;
 	CrmEntity  *entity = &object->table->entity;
@@ -740,13 +367,13 @@ send_create(PushObject *object)
 	/* It was sent before, and the answer, or our transaction, was lost. */
 	if (!was_pending(object))
 		throw_duplicate(object);
-	object->action = ACTION_UPDATE;
+	object->action = CRM_PUSH_UPDATE;
 	if (protocol->update(object->conn, entity, &object->id.key, assignments) == CRM_MISSING)
 		throw_gone(object);
 }
 
 static void
-send_update(PushObject *object)
+send_update(CrmPushObject *object)
 {
 	const CrmProtocol *protocol = object->conn->protocol;
 	List	   *assignments = make_assignments(object, false);
@@ -764,7 +391,7 @@ send_update(PushObject *object)
 }
 
 static void
-send_delete(PushObject *object)
+send_delete(CrmPushObject *object)
 {
 	CrmSent    *note = note_sent(object, CRM_SENT_DELETE, before_assignments(object), NIL);
 
@@ -776,7 +403,7 @@ send_delete(PushObject *object)
 }
 
 static void
-send_objects(List *objects, void (*send) (PushObject *object))
+send_objects(List *objects, void (*send) (CrmPushObject *object))
 {
 	ListCell   *lc;
 
@@ -790,19 +417,19 @@ send_objects(List *objects, void (*send) (PushObject *object))
 /* ----------------------------------------------------------- read-back */
 
 static bool
-is_made(PushObject *object)
+is_made(CrmPushObject *object)
 {
 	return object->made != NULL;
 }
 
 static bool
-needs_read_back(PushObject *object)
+needs_read_back(CrmPushObject *object)
 {
-	return object->action == ACTION_UPDATE && object->made == NULL;
+	return object->action == CRM_PUSH_UPDATE && object->made == NULL;
 }
 
 static void
-store_made(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
+store_made(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 {
 	CrmStore   *store = crm_store_open(table);
 	CrmObject  *made = palloc_array(CrmObject, list_length(objects));
@@ -810,7 +437,7 @@ store_made(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
 	ListCell   *lc;
 
 	foreach(lc, objects)
-		made[n++] = *((PushObject *) lfirst(lc))->made;
+		made[n++] = *((CrmPushObject *) lfirst(lc))->made;
 	(void) crm_pull_apply(store, made, n);
 }
 
@@ -821,11 +448,11 @@ keep_read_back(CrmObject *objects, int n, void *arg)
 }
 
 static void
-read_back(Push *push, CrmTable *table, CrmConnection *conn, List *objects)
+read_back(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 {
 	/* The store holds what the table's owner sees (contract, read rule 9). */
 	crm_pull_by_keys(crm_connection_get(table->serverid, table->owner), table,
-					 object_keys(objects), list_length(objects), keep_read_back,
+					 crm_push_keys(objects), list_length(objects), keep_read_back,
 					 crm_store_open(table));
 }
 
@@ -842,7 +469,7 @@ set_deadline(List *objects)
 
 	foreach(lc, objects)
 	{
-		int			timeout = crm_connection_commit_timeout(((PushObject *) lfirst(lc))->table->serverid);
+		int			timeout = crm_connection_commit_timeout(((CrmPushObject *) lfirst(lc))->table->serverid);
 
 		if (timeout > 0 && (commit_timeout == 0 || timeout < commit_timeout))
 			commit_timeout = timeout;
@@ -866,26 +493,25 @@ static void
 push_rows(void *arg)
 {
 	List	   *rows = arg;
-	Push	   *push = collect_objects(rows);
+	CrmPush	   *push = crm_push_collect(rows);
 	ListCell   *lc;
 
 	set_deadline(push->objects);
-	foreach_group(push, is_any, read_rows);
-	foreach_group(push, needs_get, get_objects);
+	crm_push_foreach_group(push, needs_get, get_objects);
 	foreach(lc, push->objects)
-		if (((PushObject *) lfirst(lc))->got)
+		if (((CrmPushObject *) lfirst(lc))->got)
 			note_conflict(lfirst(lc));
 	foreach(lc, push->objects)
 		check_values(lfirst(lc));
 
-	send_objects(in_order(push, ACTION_CREATE), send_create);
-	send_objects(in_order(push, ACTION_UPDATE), send_update);
-	send_objects(reversed(in_order(push, ACTION_DELETE)), send_delete);
+	send_objects(crm_push_in_order(push, CRM_PUSH_CREATE), send_create);
+	send_objects(crm_push_in_order(push, CRM_PUSH_UPDATE), send_update);
+	send_objects(reversed(crm_push_in_order(push, CRM_PUSH_DELETE)), send_delete);
 
 	/* Out of the outbox first: a pull leaves alone what stands in it. */
 	crm_ledger_done(rows);
-	foreach_group(push, is_made, store_made);
-	foreach_group(push, needs_read_back, read_back);
+	crm_push_foreach_group(push, is_made, store_made);
+	crm_push_foreach_group(push, needs_read_back, read_back);
 }
 
 static void

@@ -1,0 +1,347 @@
+/*
+ * sync/push_object.c
+ *	  What a push is about, worked out from the outbox and the store.
+ *
+ * Several changes of one object are one write: what counts is the row as it
+ * stands in the store, the columns that were touched, and what they held when
+ * they were last in step with CDMS.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+
+#include "sync/connection.h"
+#include "sync/ledger.h"
+#include "sync/push_object.h"
+
+/* --------------------------------------------------------- jsonb values */
+
+/* A column's value in a row that was kept as jsonb. */
+static Datum
+json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
+{
+	JsonbValue *value = json ?
+		getKeyJsonValueFromContainer(&json->root, column->name, strlen(column->name), NULL) : NULL;
+	char	   *text;
+
+	*isnull = value == NULL || value->type == jbvNull;
+	if (*isnull)
+		return (Datum) 0;
+	if (value->type == jbvString)
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+	else if (value->type == jbvBool)
+		text = pstrdup(value->val.boolean ? "true" : "false");
+	else if (value->type == jbvNumeric)
+		text = numeric_normalize(value->val.numeric);
+	else
+		elog(ERROR, "column \"%s\" of an outbox row is not a scalar", column->name);
+	return InputFunctionCall(&field->input, text, field->typioparam, field->pgtypmod);
+}
+
+/* ---------------------------------------------- from rows to objects */
+
+CrmField *
+crm_push_field(CrmTable *table, const CrmColumn *column)
+{
+	return &table->entity.fields[column->field];
+}
+
+static int
+count_operation(CrmPushObject *object, char operation)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, object->rows)
+		if (((CrmOutboxRow *) lfirst(lc))->operation == operation)
+			n++;
+	return n;
+}
+
+/* It may be there although this says it was not: an answer was lost. */
+static bool
+was_attempted(CrmPushObject *object)
+{
+	return ((CrmOutboxRow *) linitial(object->rows))->attempts > 0;
+}
+
+/*
+ * From whether the row is there now, and how often it came and went, follows
+ * whether CDMS has it.  The order of the rows of the outbox says less: a trigger
+ * may have changed a row before its insertion was noted.
+ */
+static CrmPushAction
+decide_action(CrmPushObject *object)
+{
+	bool		is_here = object->row != NULL;
+	int			gained = count_operation(object, 'i') - count_operation(object, 'd');
+	bool		is_there = is_here - gained > 0;
+
+	if (is_here)
+		return is_there ? CRM_PUSH_UPDATE : CRM_PUSH_CREATE;
+	return is_there || was_attempted(object) ? CRM_PUSH_DELETE : CRM_PUSH_NONE;
+}
+
+bool
+crm_push_is_sent(const CrmColumn *column)
+{
+	return column->field >= 0 && column->writable == CRM_WRITABLE;
+}
+
+Datum
+crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull)
+{
+	ListCell   *lc;
+
+	foreach(lc, object->rows)
+	{
+		CrmOutboxRow *row = lfirst(lc);
+
+		if (row->base &&
+			getKeyJsonValueFromContainer(&row->base->root, column->name, strlen(column->name), NULL))
+			return json_value(row->base, column, crm_push_field(object->table, column), isnull);
+	}
+	*isnull = true;
+	return (Datum) 0;
+}
+
+/* Is the column among those that the rows changed? */
+static bool
+is_touched(CrmPushObject *object, CrmColumn *column)
+{
+	ListCell   *lc;
+
+	/* Deleted and inserted again: it is another row under the old key. */
+	if (count_operation(object, 'd') > 0)
+		return true;
+	foreach(lc, object->rows)
+	{
+		CrmOutboxRow *row = lfirst(lc);
+
+		if (row->changed &&
+			getKeyJsonValueFromContainer(&row->changed->root, column->name,
+										 strlen(column->name), NULL))
+			return true;
+	}
+	return false;
+}
+
+/* The columns of an update whose value, after all, is another than before. */
+static void
+collect_columns(CrmPushObject *object)
+{
+	CrmTable   *table = object->table;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+		bool		isnull;
+		Datum		base;
+
+		if (!crm_push_is_sent(column) || column == table->key || !is_touched(object, column))
+			continue;
+		base = crm_push_base_value(object, column, &isnull);
+		if (!crm_value_equal(column->type, base, isnull, object->row->values[column->field],
+							 object->row->nulls[column->field]))
+			object->columns = lappend(object->columns, column);
+	}
+	if (object->columns == NIL)
+		object->action = CRM_PUSH_NONE;
+}
+
+static CrmTable *
+table_of_store(Oid store)
+{
+	CrmTable   *table = crm_table_of_store(store);
+
+	if (table == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("no foreign table has the store %s", get_rel_name(store)),
+				 errhint("Its changes can be dropped with crm_sync.discard().")));
+	crm_table_require_store(table);
+	return table;
+}
+
+CrmPushObject *
+crm_push_find(CrmPush *push, const pg_uuid_t *key, Oid store, HASHACTION action, bool *found)
+{
+	CrmPushKey	wanted;
+
+	memset(&wanted, 0, sizeof(wanted));
+	wanted.key = *key;
+	wanted.store = store;
+	return hash_search(push->index, &wanted, action, found);
+}
+
+static void
+add_row(CrmPush *push, CrmOutboxRow *row)
+{
+	bool		found;
+	CrmPushObject *object = crm_push_find(push, &row->key, row->store, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		memset((char *) object + sizeof(CrmPushKey), 0, sizeof(CrmPushObject) - sizeof(CrmPushKey));
+		object->table = table_of_store(row->store);
+		push->objects = lappend(push->objects, object);
+		push->stores = list_append_unique_oid(push->stores, row->store);
+	}
+	object->rows = lappend(object->rows, row);
+	object->conn = crm_connection_get(object->table->serverid, row->role);
+}
+
+void
+crm_push_foreach_group(CrmPush *push, CrmPushTest wanted, CrmPushVisitor visit)
+{
+	List	   *rest = NIL;
+	ListCell   *lc;
+
+	foreach(lc, push->objects)
+		if (wanted(lfirst(lc)))
+			rest = lappend(rest, lfirst(lc));
+
+	while (rest != NIL)
+	{
+		CrmPushObject *first = linitial(rest);
+		List	   *group = NIL;
+		List	   *others = NIL;
+
+		foreach(lc, rest)
+		{
+			CrmPushObject *object = lfirst(lc);
+
+			if (object->table == first->table && object->conn == first->conn)
+				group = lappend(group, object);
+			else
+				others = lappend(others, object);
+		}
+		visit(push, first->table, first->conn, group);
+		rest = others;
+	}
+}
+
+pg_uuid_t *
+crm_push_keys(List *objects)
+{
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(objects));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+		keys[n++] = ((CrmPushObject *) lfirst(lc))->id.key;
+	return keys;
+}
+
+static bool
+is_any(CrmPushObject *object)
+{
+	return true;
+}
+
+static void
+read_rows(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
+{
+	HTAB	   *rows = crm_store_rows(crm_store_open(table), crm_push_keys(objects),
+									  list_length(objects));
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		CrmPushObject *object = lfirst(lc);
+
+		object->row = hash_search(rows, &object->id.key, HASH_FIND, NULL);
+		object->action = decide_action(object);
+		if (object->action == CRM_PUSH_UPDATE)
+			collect_columns(object);
+	}
+}
+
+CrmPush *
+crm_push_collect(List *rows)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(CrmPushKey),.entrysize = sizeof(CrmPushObject),
+		.hcxt = CurrentMemoryContext
+	};
+	CrmPush	   *push = palloc0_object(CrmPush);
+	ListCell   *lc;
+
+	push->index = hash_create("crm_sync push", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	foreach(lc, rows)
+		add_row(push, lfirst(lc));
+	crm_push_foreach_group(push, is_any, read_rows);
+	return push;
+}
+
+/* ------------------------------------------------------------ the order */
+
+static void order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action, List **ordered);
+
+/* Whatever object of this push has this key, in whichever table. */
+static void
+order_key(CrmPush *push, const pg_uuid_t *key, CrmPushAction action, List **ordered)
+{
+	ListCell   *lc;
+
+	foreach(lc, push->stores)
+	{
+		CrmPushObject *object = crm_push_find(push, key, lfirst_oid(lc), HASH_FIND, NULL);
+
+		if (object)
+			order_object(push, object, action, ordered);
+	}
+}
+
+/* The key that a reference of this object holds; NULL: none. */
+static pg_uuid_t *
+referenced_key(CrmPushObject *object, CrmColumn *column)
+{
+	Datum		value;
+	bool		isnull;
+
+	if (column->field < 0 || column->type != UUIDOID ||
+		crm_push_field(object->table, column)->type != CRM_ENTITY_REFERENCE)
+		return NULL;
+	if (object->row)
+	{
+		value = object->row->values[column->field];
+		isnull = object->row->nulls[column->field];
+	}
+	else
+		value = crm_push_base_value(object, column, &isnull);
+	return isnull ? NULL : DatumGetUUIDP(value);
+}
+
+/* The objects of this push that this one refers to are put before it. */
+static void
+order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action, List **ordered)
+{
+	if (object->action != action || object->ordered)
+		return;
+	check_stack_depth();
+	object->ordered = true;
+	for (int i = 0; i < object->table->ncolumns; i++)
+	{
+		pg_uuid_t  *key = referenced_key(object, &object->table->columns[i]);
+
+		if (key)
+			order_key(push, key, action, ordered);
+	}
+	*ordered = lappend(*ordered, object);
+}
+
+List *
+crm_push_in_order(CrmPush *push, CrmPushAction action)
+{
+	List	   *ordered = NIL;
+	ListCell   *lc;
+
+	foreach(lc, push->objects)
+		order_object(push, lfirst(lc), action, &ordered);
+	return ordered;
+}

@@ -1,0 +1,87 @@
+/*
+ * sync/push_object.h
+ *	  From rows of the outbox to objects: what is to be done for each, and in
+ *	  which order.
+ */
+#ifndef CRM_PUSH_OBJECT_H
+#define CRM_PUSH_OBJECT_H
+
+#include "postgres.h"
+#include "utils/hsearch.h"
+
+#include "cdms/cdms.h"
+#include "sync/store.h"
+#include "sync/table.h"
+
+typedef enum CrmPushAction
+{
+	CRM_PUSH_NONE,				/* in the end nothing changed */
+	CRM_PUSH_CREATE,
+	CRM_PUSH_UPDATE,
+	CRM_PUSH_DELETE
+} CrmPushAction;
+
+typedef struct CrmPushKey
+{
+	pg_uuid_t	key;
+	Oid			store;
+} CrmPushKey;
+
+/* All that is to be done for one object. */
+typedef struct CrmPushObject
+{
+	CrmPushKey	id;				/* hash key */
+	CrmTable   *table;
+	List	   *rows;			/* CrmOutboxRow *, in order */
+	CrmPushAction		action;
+	CrmConnection *conn;		/* the writing role's */
+	List	   *columns;		/* CrmColumn * to send (update) */
+	CrmStoreRow *row;			/* as it stands here (create, update) */
+	CrmObject  *got;			/* as it stood in CDMS, or NULL */
+	CrmObject  *made;			/* what CDMS made of it (create) */
+	bool		ordered;
+} CrmPushObject;
+
+/* One round of pushing. */
+typedef struct CrmPush
+{
+	HTAB	   *index;			/* of CrmPushObject, by key and store */
+	List	   *stores;			/* that occur in it */
+	List	   *objects;		/* in order of their first change */
+} CrmPush;
+
+/*
+ * The objects that these rows (CrmOutboxRow *) are about, with the store's rows
+ * and what is to be done for them.
+ */
+extern CrmPush *crm_push_collect(List *rows);
+
+extern CrmPushObject *crm_push_find(CrmPush *push, const pg_uuid_t *key, Oid store,
+									HASHACTION action, bool *found);
+
+/* What the column held when it was last in step with CDMS. */
+extern Datum crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull);
+
+/* Is the column one whose value CDMS takes? */
+extern bool crm_push_is_sent(const CrmColumn *column);
+
+extern CrmField *crm_push_field(CrmTable *table, const CrmColumn *column);
+
+/*
+ * The objects with this action: what an object refers to comes before it.
+ */
+extern List *crm_push_in_order(CrmPush *push, CrmPushAction action);
+
+/*
+ * Calls visit with each group of objects that have one table and one connection
+ * and of which wanted is true.
+ */
+typedef bool (*CrmPushTest) (CrmPushObject *object);
+typedef void (*CrmPushVisitor) (CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects);
+
+extern void crm_push_foreach_group(CrmPush *push, CrmPushTest wanted, CrmPushVisitor visit);
+
+/* The keys of a list of objects, as an array. */
+extern pg_uuid_t *crm_push_keys(List *objects);
+
+#endif							/* CRM_PUSH_OBJECT_H */
