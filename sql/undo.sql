@@ -1,0 +1,107 @@
+--
+-- A transaction's writes are all or nothing: when one is refused, those that CDMS
+-- had accepted are undone there before the transaction fails.
+--
+\set SHOW_CONTEXT never
+SELECT cdms.reset();
+SELECT cdms.create_server();
+CREATE SCHEMA crm;
+CREATE FOREIGN TABLE crm.organisation (
+    id      uuid OPTIONS (property 'AccountId') NOT NULL,
+    name    text OPTIONS (property 'Name'),
+    city    text OPTIONS (property 'optevia_TownCity'),
+    sector  uuid OPTIONS (property 'optevia_Sector', type 'EntityReference'),
+    revenue numeric OPTIONS (property 'Revenue', type 'Money')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.organisation');
+\set one 11111111-0000-4000-8000-000000000001
+\set two 11111111-0000-4000-8000-000000000002
+\set three 11111111-0000-4000-8000-000000000003
+\set new 11111111-0000-4000-8000-000000000009
+INSERT INTO crm.organisation (id, name, city, revenue) VALUES
+    (:'one', 'One', 'Hull', 1), (:'two', 'Two', 'Hull', 2), (:'three', 'Three', 'Hull', 3);
+
+CREATE VIEW crm.told AS SELECT log FROM cdms.log() WHERE log NOT LIKE 'GET%';
+-- What CDMS has of them, and that the store has the same.
+CREATE VIEW crm.there AS
+    SELECT s.name AS here, cdms.get('Account', s.id, 'Name') AS there,
+           cdms.get('Account', s.id, 'optevia_TownCity') AS city,
+           cdms.get('Account', s.id, 'Revenue') AS revenue
+    FROM crm.organisation_store s WHERE s.id::text LIKE '11111111%' ORDER BY s.name COLLATE "C";
+
+-- The last of four is refused.  An amount that CDMS rounds is known again.
+SELECT cdms.log_clear();
+BEGIN;
+INSERT INTO crm.organisation (id, name, revenue) VALUES (:'new', 'New', 9.123456);
+UPDATE crm.organisation_store SET city = 'Leeds', revenue = 7.123456 WHERE id = :'one';
+UPDATE crm.organisation_store SET name = 'Zwei' WHERE id = :'two';
+UPDATE crm.organisation_store SET sector = '00000000-0000-0000-0000-00000000dead' WHERE id = :'three';
+COMMIT;
+TABLE crm.told;
+TABLE crm.there;
+SELECT cdms.count('Account');
+SELECT count(*) FROM crm_sync.outbox;
+
+-- A deletion is refused: the objects before it are as they were.
+SELECT cdms.fault('status', '--verb', 'DELETE', '--status', '500', '--body', 'no');
+BEGIN;
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'one';
+DELETE FROM crm.organisation_store WHERE id = :'two';
+COMMIT;
+TABLE crm.there;
+
+-- The second of two deletions: the first object is created again, without what
+-- CDMS sets itself, and that is said.
+SELECT cdms.fault('status', '--verb', 'DELETE', '--skip', '1', '--status', '500', '--body', 'no');
+BEGIN;
+DELETE FROM crm.organisation_store WHERE id = :'one';
+DELETE FROM crm.organisation_store WHERE id = :'two';
+COMMIT;
+TABLE crm.there;
+
+-- An answer that was lost: whether the write was carried out is found out.
+\set VERBOSITY sqlstate
+SELECT cdms.fault('reset-after', '--verb', 'MERGE', '--skip', '1');
+BEGIN;
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'one';
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'two';
+COMMIT;
+TABLE crm.there;
+
+\set VERBOSITY default
+-- The store itself refuses what CDMS made of it.
+CREATE UNIQUE INDEX revenues ON crm.organisation_store (revenue);
+BEGIN;
+UPDATE crm.organisation_store SET revenue = 5.00001 WHERE id = :'one';
+UPDATE crm.organisation_store SET revenue = 5.00002 WHERE id = :'two';
+COMMIT;
+TABLE crm.there;
+DROP INDEX crm.revenues;
+
+-- What somebody else has changed since is his.
+SELECT cdms.fault('do-after', '--verb', 'MERGE', '--command',
+                  'edit Account 11111111-0000-4000-8000-000000000001 ''{"optevia_TownCity":"Ely"}''');
+SELECT cdms.fault('status', '--verb', 'MERGE', '--status', '500', '--body', 'no');
+BEGIN;
+UPDATE crm.organisation_store SET city = 'Leeds', name = 'Eins' WHERE id = :'one';
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'two';
+COMMIT;
+SELECT cdms.fault('clear');
+TABLE crm.there;
+
+-- CDMS goes away in the middle: what could not be undone is named.
+SELECT cdms.fault('status', '--skip', '2', '--status', '500', '--body', 'gone', '--forever');
+BEGIN;
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'two';
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'three';
+COMMIT;
+SELECT cdms.fault('clear');
+TABLE crm.there;
+
+-- A write that never left needs no undoing.
+\set VERBOSITY default
+ALTER SERVER cdms OPTIONS (SET url 'http://127.0.0.1:1');
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'three';
+
+DROP SCHEMA crm CASCADE;
+DROP SERVER cdms CASCADE;
