@@ -25,7 +25,10 @@
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
-/* Whose rights the query's relations are checked against (own struct since 16). */
+/*
+ * Whose rights the relations of a query and of its subqueries are checked against
+ * (a struct of its own since 16).
+ */
 static inline void
 crm_query_check_as(Query *query, Oid role)
 {
@@ -34,10 +37,17 @@ crm_query_check_as(Query *query, Oid role)
 #if PG_VERSION_NUM >= 160000
 	foreach(lc, query->rteperminfos)
 		lfirst_node(RTEPermissionInfo, lc)->checkAsUser = role;
-#else
-	foreach(lc, query->rtable)
-		lfirst_node(RangeTblEntry, lc)->checkAsUser = role;
 #endif
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+#if PG_VERSION_NUM < 160000
+		rte->checkAsUser = role;
+#endif
+		if (rte->subquery)
+			crm_query_check_as(rte->subquery, role);
+	}
 }
 
 /* A whole run; the argument execute_once went in 18. */

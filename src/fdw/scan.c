@@ -44,6 +44,7 @@ typedef struct CrmScanState
 	List	   *attnums;
 
 	/* synchronised */
+	bool		has_snapshot;	/* a share in the statement's */
 	CrmStatement *statement;
 	CrmScan    *scan;
 	bool		started;
@@ -149,6 +150,35 @@ to_store_columns(Node *node, void *context)
 	return expression_tree_mutator(node, to_store_columns, context);
 }
 
+/* Likewise, to the columns of the store with its overlay. */
+static Node *
+to_overlay_columns(Node *node, void *context)
+{
+	CrmTable   *table = context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+		return crm_overlay_column_expr(table,
+									   crm_table_column(table, ((Var *) node)->varattno));
+	return expression_tree_mutator(node, to_overlay_columns, context);
+}
+
+static char *
+overlaid_query(CrmTable *table, List *attnums, const char *relation)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	foreach(lc, attnums)
+		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
+						 quote_identifier(crm_table_column(table, lfirst_int(lc))->name));
+	appendStringInfo(&sql, " FROM %s", relation);
+	return sql.data;
+}
+
 static char *
 store_query(CrmTable *table, List *attnums, const char *lock)
 {
@@ -164,24 +194,41 @@ store_query(CrmTable *table, List *attnums, const char *lock)
 	return sql.data;
 }
 
+/*
+ * When the first row is wanted: by then all scans of the statement have asked,
+ * and the overlay is complete.
+ */
 static void
 prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	List	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
+	CrmTable   *table = state->table;
+	Node	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
 	const char *lock = strVal(list_nth(plan->fdw_private, CRM_SCAN_LOCK));
 	int			nparams = list_length(plan->fdw_exprs);
-	Oid		   *types = palloc_array(Oid, nparams + 1);
+	Oid		   *types = palloc_array(Oid, nparams + 2);
+	char	   *sql;
 	ListCell   *lc;
 
 	foreach(lc, plan->fdw_exprs)
 		types[foreach_current_index(lc)] = exprType(lfirst(lc));
 	state->params = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
-	state->values = palloc0_array(Datum, nparams + 1);
-	state->nulls = palloc0_array(bool, nparams + 1);
-	state->statement = crm_statement_prepare(store_query(state->table, state->attnums, lock),
-											 nparams, types, state->table->owner,
-											 (List *) to_store_columns((Node *) quals, state->table));
+	state->values = palloc0_array(Datum, nparams + 2);
+	state->nulls = palloc0_array(bool, nparams + 2);
+	if (crm_overlay_is_empty(state->asked.overlay))
+	{
+		sql = store_query(table, state->attnums, lock);
+		quals = to_store_columns(quals, table);
+	}
+	else
+	{
+		sql = overlaid_query(table, state->attnums,
+							 crm_overlay_sql(state->asked.overlay, nparams + 1, types + nparams,
+											 state->values + nparams));
+		quals = to_overlay_columns(quals, table);
+		nparams += 2;
+	}
+	state->statement = crm_statement_prepare(sql, nparams, types, table->owner, (List *) quals);
 }
 
 static void
@@ -193,8 +240,11 @@ ask(ForeignScanState *node, CrmScanState *state)
 										node->ss.ps.state->es_param_list_info);
 
 	state->ask.quals = (List *) to_store_columns((Node *) bound, state->table);
+	state->ask.wait = *strVal(list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private,
+									   CRM_SCAN_LOCK)) != '\0';
 	state->asked = crm_pull(state->table, &state->ask, node->ss.ps.state->es_query_cxt);
 	statement->users++;
+	state->has_snapshot = true;
 	renew_snapshot(statement);
 }
 
@@ -219,6 +269,7 @@ start_store_scan(ForeignScanState *node, CrmScanState *state)
 	{
 		MemoryContext before = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
 
+		prepare_store_scan(node, state);
 		state->scan = crm_scan_open(state->statement,
 									statement_snapshot(node->ss.ps.state)->snapshot);
 		MemoryContextSwitchTo(before);
@@ -398,7 +449,6 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || !OidIsValid(state->table->store))
 		return;
 	ask(node, state);
-	prepare_store_scan(node, state);
 }
 
 TupleTableSlot *
@@ -436,7 +486,7 @@ crm_end_scan(ForeignScanState *node)
 		ExecDropSingleTupleTableSlot(state->row);
 		tuplestore_end(state->rows);
 	}
-	if (state->statement)
+	if (state->has_snapshot)
 	{
 		statement = statement_snapshot(node->ss.ps.state);
 		if (--statement->users == 0)

@@ -6,7 +6,8 @@
  *		 loaded whole, for what changed since; else for what matches the
  *		 conditions that can be sent, or for all.
  *	  2. What it answered is written to the store where the values differ; what
- *		 is to be pushed from here is left alone.
+ *		 is to be pushed from here is left alone, and what can't be stored at once
+ *		 is overlaid for this statement (sync/apply.c).
  *	  3. After a question by conditions, rows that match in the store only were
  *		 changed in CDMS, or are gone: they are asked for by key.  What is gone
  *		 is treated as on_missing says.
@@ -27,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "sync/apply.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/options.h"
@@ -50,6 +52,7 @@ typedef struct Pull
 	int64		written;
 	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
 	MemoryContext page;			/* reset for each page */
+	CrmOverlay *overlay;		/* NULL: a writer asks, who waits for locks */
 } Pull;
 
 /* A question asked, and on whose behalf. */
@@ -60,6 +63,14 @@ typedef struct Question
 	Oid			table;
 	char	   *text;
 } Question;
+
+/* The overlay of a table, for a statement or, as with questions, a transaction. */
+typedef struct StatementOverlay
+{
+	MemoryContext statement;
+	Oid			table;
+	CrmOverlay *overlay;
+} StatementOverlay;
 
 /* An object got from CDMS in this transaction. */
 typedef struct RecentKey
@@ -83,6 +94,7 @@ typedef struct LastPull
 } LastPull;
 
 static List *questions = NIL;	/* of Question */
+static List *overlays = NIL;	/* of StatementOverlay */
 static HTAB *recent = NULL;		/* in TopTransactionContext */
 static HTAB *last_pulls = NULL;
 
@@ -110,19 +122,71 @@ forget_statement(void *arg)
 			free_question(question);
 		}
 	}
+	foreach(lc, overlays)
+	{
+		StatementOverlay *entry = lfirst(lc);
+
+		if (entry->statement == arg)
+		{
+			overlays = foreach_delete_current(overlays, lc);
+			pfree(entry);
+		}
+	}
+}
+
+/* Something is kept for a statement: it goes with it. */
+static void
+watch_statement(MemoryContext statement)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(statement, sizeof(MemoryContextCallback));
+
+	callback->func = forget_statement;
+	callback->arg = statement;
+	MemoryContextRegisterResetCallback(statement, callback);
+}
+
+/* Under REPEATABLE READ and above an answer holds for the transaction. */
+static MemoryContext
+scope_of(MemoryContext statement)
+{
+	return IsolationUsesXactSnapshot() ? TopTransactionContext : statement;
+}
+
+/* The overlay that all scans of a table share in a statement. */
+static CrmOverlay *
+statement_overlay(MemoryContext statement, CrmTable *table)
+{
+	MemoryContext scope = scope_of(statement);
+	StatementOverlay *entry;
+	MemoryContext before;
+	ListCell   *lc;
+
+	foreach(lc, overlays)
+	{
+		entry = lfirst(lc);
+		if (entry->statement == scope && entry->table == table->relid)
+			return entry->overlay;
+	}
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc_object(StatementOverlay);
+	entry->statement = scope;
+	entry->table = table->relid;
+	entry->overlay = crm_overlay_make(table, scope);
+	overlays = lappend(overlays, entry);
+	MemoryContextSwitchTo(before);
+	watch_statement(scope);
+	return entry->overlay;
 }
 
 /* Has it been asked?  If not, it is now. */
 static bool
 asked_before(MemoryContext statement, Oid table, const char *text)
 {
-	MemoryContextCallback *callback;
 	MemoryContext before;
 	Question   *question;
 	ListCell   *lc;
 
-	if (IsolationUsesXactSnapshot())
-		statement = TopTransactionContext;
+	statement = scope_of(statement);
 	foreach(lc, questions)
 	{
 		question = lfirst(lc);
@@ -131,7 +195,6 @@ asked_before(MemoryContext statement, Oid table, const char *text)
 			return true;
 	}
 
-	callback = MemoryContextAlloc(statement, sizeof(MemoryContextCallback));
 	before = MemoryContextSwitchTo(TopMemoryContext);
 	question = palloc_object(Question);
 	question->statement = statement;
@@ -140,9 +203,7 @@ asked_before(MemoryContext statement, Oid table, const char *text)
 	question->text = pstrdup(text);
 	questions = lappend(questions, question);
 	MemoryContextSwitchTo(before);
-	callback->func = forget_statement;
-	callback->arg = statement;
-	MemoryContextRegisterResetCallback(statement, callback);
+	watch_statement(statement);
 	return false;
 }
 
@@ -297,93 +358,7 @@ crm_pull_at_subcommit(SubTransactionId committed, SubTransactionId parent)
 	}
 }
 
-/* -------------------------------------------------- writing an answer */
-
-/* Puts the store's values in place of those that are not CDMS's to change. */
-static void
-keep_own_values(CrmTable *table, CrmObject *object, const CrmStoreRow *row,
-				const CrmProtected *protected)
-{
-	ListCell   *lc;
-
-	if (protected == NULL)
-		return;
-	foreach(lc, protected->columns)
-	{
-		CrmColumn  *column = crm_table_column_by_name(table, lfirst(lc));
-
-		if (column && column->field >= 0)
-		{
-			object->values[column->field] = row->values[column->field];
-			object->nulls[column->field] = row->nulls[column->field];
-		}
-	}
-}
-
-static bool
-differs(CrmEntity *entity, const CrmObject *object, const CrmStoreRow *row)
-{
-	for (int i = 0; i < entity->nfields; i++)
-		if (!crm_value_equal(entity->fields[i].pgtype, object->values[i], object->nulls[i],
-							 row->values[i], row->nulls[i]))
-			return true;
-	return false;
-}
-
-static void
-throw_read_only(CrmTable *table)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-			 errmsg("CDMS changed objects of %s, and they can't be stored in a read-only transaction",
-					table->name),
-			 errhint("Read %s outside a read-only transaction first, or read its store %s.",
-					 table->name, table->store_name)));
-}
-
-static bool
-apply_object(CrmStore *store, CrmObject *object, HTAB *rows, HTAB *protected)
-{
-	CrmTable   *table = store->table;
-	CrmStoreRow *row = hash_search(rows, &object->key, HASH_FIND, NULL);
-	CrmProtected *own = hash_search(protected, &object->key, HASH_FIND, NULL);
-
-	if (own && own->deleted)
-		return false;
-	if (row)
-	{
-		keep_own_values(table, object, row, own);
-		if (!differs(&table->entity, object, row))
-			return false;
-	}
-	if (XactReadOnly)
-		throw_read_only(table);
-	if (row == NULL && crm_store_insert(store, object))
-		return true;
-
-	/* Somebody may have stored it since the rows were read. */
-	return crm_store_update(store, object);
-}
-
-int
-crm_pull_apply(CrmStore *store, CrmObject *objects, int n)
-{
-	CrmTable   *table = store->table;
-	pg_uuid_t  *keys = palloc_array(pg_uuid_t, n + 1);
-	HTAB	   *rows;
-	HTAB	   *protected;
-	int			written = 0;
-
-	if (n == 0)
-		return 0;
-	for (int i = 0; i < n; i++)
-		keys[i] = objects[i].key;
-	rows = crm_store_rows(store, keys, n);
-	protected = crm_ledger_protected(table->store, keys, n);
-	for (int i = 0; i < n; i++)
-		written += apply_object(store, &objects[i], rows, protected);
-	return written;
-}
+/* -------------------------------------------------- taking an answer */
 
 static void
 note_seen(Pull *pull, CrmPage *page)
@@ -414,7 +389,9 @@ pull_query(Pull *pull, CrmQuery *query)
 			pull->date = page->date;
 		n = drop_repeated(pull->table, page->objects, page->nobjects);
 		note_recent(pull->table, page->objects, n, GetCurrentTimestamp());
-		pull->written += crm_pull_apply(pull->store, page->objects, n);
+		pull->written += pull->overlay ?
+			crm_apply_or_overlay(pull->store, page->objects, n, pull->overlay) :
+			crm_apply(pull->store, page->objects, n);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(pull->page);
 	}
@@ -469,10 +446,10 @@ treat_missing(Pull *pull, const pg_uuid_t *key, int *created)
 		case CRM_MISSING_IGNORE:
 			break;
 		case CRM_MISSING_DELETE:
-			pull->written += crm_store_delete(pull->store, key);
+			pull->written += crm_apply_deletion(pull->store, key, pull->overlay);
 			break;
 		case CRM_MISSING_CREATE:
-			if ((*created)++ < CREATES_PER_READ && table->updatable)
+			if (!XactReadOnly && (*created)++ < CREATES_PER_READ && table->updatable)
 				crm_ledger_record_missing(table->store, key, table->owner);
 			break;
 	}
@@ -486,8 +463,6 @@ treat_all_missing(Pull *pull, const pg_uuid_t *keys, int n)
 	HTAB	   *protected = crm_ledger_protected(pull->table->store, keys, n);
 	int			created = 0;
 
-	if (XactReadOnly)
-		return;					/* nothing is sent or stored */
 	for (int i = 0; i < n; i++)
 		if (!hash_search(pull->seen, &keys[i], HASH_FIND, NULL) &&
 			hash_search(rows, &keys[i], HASH_FIND, NULL) &&
@@ -584,6 +559,13 @@ changed_since(CrmTable *table, TimestampTz pulled_through)
 								 TimestampTzGetDatum(since), TIMESTAMPTZOID);
 }
 
+/* Is all that was answered in the store?  Otherwise it must be asked for again. */
+static bool
+is_stored(Pull *pull)
+{
+	return !XactReadOnly && crm_overlay_is_empty(pull->overlay);
+}
+
 /*
  * The watermark moves in steps: each costs a write, and until it has moved
  * beyond a change by the overlap the change is asked for again.
@@ -610,7 +592,7 @@ pull_changes(Pull *pull, TimestampTz pulled_through)
 	if (pull->date != 0 &&
 		TimestampDifferenceExceeds(pull->date, pulled_through, table->overlap / 2 + 1))
 		return false;
-	if (!XactReadOnly && is_worth_noting(pull, pulled_through))
+	if (is_stored(pull) && is_worth_noting(pull, pulled_through))
 		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, false);
 	return true;
 }
@@ -682,7 +664,7 @@ pull_matching(Pull *pull, const CrmAsk *ask)
 	pull_query(pull, &query);
 	pull_unseen(pull, ask->quals);
 	if (query.filter == NULL && ask->quals == NIL && table->modified_field >= 0 &&
-		pull->date != 0 && !XactReadOnly)
+		pull->date != 0 && is_stored(pull))
 		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, true);
 }
 
@@ -707,11 +689,12 @@ pull_ask(Pull *pull, const CrmAsk *ask)
 }
 
 static Pull *
-begin_pull(CrmTable *table)
+begin_pull(CrmTable *table, CrmOverlay *overlay)
 {
 	Pull	   *pull = palloc0_object(Pull);
 
 	pull->table = table;
+	pull->overlay = overlay;
 	pull->store = crm_store_open(table);
 	pull->conn = crm_connection_get(table->serverid, table->owner);
 	pull->seen = crm_key_hash("crm_sync seen objects", sizeof(pg_uuid_t));
@@ -729,10 +712,10 @@ finish_pull(Pull *pull)
 
 /* The whole of a pull; result: rows written to the store. */
 static int64
-run_pull(CrmTable *table, const CrmAsk *ask)
+run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 {
 	MemoryContext memory = CurrentMemoryContext;
-	Pull	   *pull = begin_pull(table);
+	Pull	   *pull = begin_pull(table, overlay);
 
 	PG_TRY();
 	{
@@ -764,6 +747,7 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 	own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(own);
 	conn = crm_connection_get(table->serverid, table->owner);
+	asked.overlay = statement_overlay(statement, table);
 	if (asked_before(statement, table->relid, question_text(conn, table, ask)))
 		asked.repeated = true;
 	else
@@ -772,7 +756,7 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 
 		asked.requests = -counters->get;
 		asked.objects = -conn->objects;
-		asked.written = run_pull(table, ask);
+		asked.written = run_pull(table, ask, ask->wait ? NULL : asked.overlay);
 		asked.requests += counters->get;
 		asked.objects += conn->objects;
 	}
@@ -786,5 +770,5 @@ crm_pull_all(CrmTable *table)
 {
 	CrmAsk		ask = {0};
 
-	return run_pull(table, &ask);
+	return run_pull(table, &ask, NULL);
 }

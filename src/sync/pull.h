@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "cdms/cdms.h"
+#include "sync/overlay.h"
 #include "sync/table.h"
 
 /* What a statement wants to know of a table. */
@@ -23,6 +24,7 @@ typedef struct CrmAsk
 								 * too much, never too little */
 	List	   *quals;			/* conditions that rows of the store must meet to
 								 * matter: Exprs over the store, no Params */
+	bool		wait;			/* for other sessions' locks: a writer asks */
 } CrmAsk;
 
 /* What asking took, for EXPLAIN. */
@@ -32,6 +34,8 @@ typedef struct CrmAsked
 	int64		objects;		/* received */
 	int64		written;		/* to the store */
 	bool		repeated;		/* this statement had asked it before */
+	CrmOverlay *overlay;		/* what could not be stored; complete when all
+								 * scans of the statement have begun */
 } CrmAsked;
 
 /*
@@ -69,10 +73,6 @@ extern void crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid
 
 /* Was this object got from CDMS within the last second? */
 extern bool crm_pull_is_recent(Oid store, const pg_uuid_t *key);
-
-/* Writes what CDMS answered to the store where it differs; true when it did. */
-struct CrmStore;
-extern int	crm_pull_apply(struct CrmStore *store, CrmObject *objects, int n);
 
 /*
  * For crm_sync.status: when this session last asked successfully (0: never), and

@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "sync/apply.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
@@ -438,13 +439,13 @@ store_made(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 
 	foreach(lc, objects)
 		made[n++] = *((CrmPushObject *) lfirst(lc))->made;
-	(void) crm_pull_apply(store, made, n);
+	(void) crm_apply(store, made, n);
 }
 
 static void
 keep_read_back(CrmObject *objects, int n, void *arg)
 {
-	(void) crm_pull_apply(arg, objects, n);
+	(void) crm_apply(arg, objects, n);
 }
 
 static void

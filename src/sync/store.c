@@ -249,6 +249,39 @@ crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n)
 	return visit.rows;
 }
 
+static CrmStatement *
+prepare_lock(CrmStore *store)
+{
+	static const Oid types[] = {UUIDARRAYOID};
+	CrmTable   *table = store->table;
+	const char *key = quote_identifier(table->key->name);
+
+	return prepare(store,
+				   psprintf("SELECT %s FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1) "
+							"FOR NO KEY UPDATE SKIP LOCKED", key, table->store_name, key),
+				   1, types);
+}
+
+static void
+keep_locked(TupleTableSlot *slot, void *arg)
+{
+	bool		isnull;
+
+	hash_search(arg, DatumGetUUIDP(slot_getattr(slot, 1, &isnull)), HASH_ENTER, NULL);
+}
+
+HTAB *
+crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
+{
+	HTAB	   *locked = crm_key_hash("crm_sync locked rows", sizeof(pg_uuid_t));
+	Datum		array = key_array(keys, n);
+
+	if (store->lock == NULL)
+		store->lock = prepare_lock(store);
+	crm_statement_run(store->lock, &array, NULL, keep_locked, locked);
+	return locked;
+}
+
 /* Runs a statement whose rows' changes are CDMS's. */
 static bool
 run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,

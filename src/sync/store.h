@@ -30,6 +30,7 @@ typedef struct CrmStore
 	CrmTable   *table;
 	MemoryContext memory;
 	CrmStatement *read;
+	CrmStatement *lock;
 	CrmStatement *insert;
 	CrmStatement *update;
 	CrmStatement *delete;
@@ -39,6 +40,12 @@ extern CrmStore *crm_store_open(CrmTable *table);
 
 /* The mapped columns of those of n keys that the store has: a hash of CrmStoreRow. */
 extern HTAB *crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n);
+
+/*
+ * Locks those rows of n keys that nobody else has locked.  Result: a hash of their
+ * keys.
+ */
+extern HTAB *crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n);
 
 /* An empty hash of CrmStoreRow or of anything else that begins with a key. */
 extern HTAB *crm_key_hash(const char *name, Size entry_size);

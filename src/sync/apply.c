@@ -1,0 +1,261 @@
+/*
+ * sync/apply.c
+ *	  From answers to rows of the store, waiting for nobody.
+ *
+ * A row may be locked by another session, its key may be in another's
+ * uncommitted row, a foreign key or a user's trigger may run into a lock: so the
+ * write is tried in a subtransaction with a short lock_timeout.  A page is tried
+ * whole; only when that fails, object by object, less the rows that others have
+ * locked.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/guc.h"
+
+#include "sync/apply.h"
+#include "sync/attempt.h"
+#include "sync/ledger.h"
+
+#define LOCK_TIMEOUT "10ms"		/* "a moment" of the contract's read rule 6 */
+
+/* Objects that differ from what the store has. */
+typedef struct Changes
+{
+	CrmStore   *store;
+	List	   *objects;		/* CrmObject * */
+	HTAB	   *rows;			/* CrmStoreRow: what the store has */
+	HTAB	   *locked;			/* keys of rows that could be locked; NULL: none */
+	int			written;
+} Changes;
+
+/* Puts the store's values in place of those that are not CDMS's to change. */
+static void
+keep_own_values(CrmTable *table, CrmObject *object, const CrmStoreRow *row,
+				const CrmProtected *protected)
+{
+	ListCell   *lc;
+
+	if (protected == NULL)
+		return;
+	foreach(lc, protected->columns)
+	{
+		CrmColumn  *column = crm_table_column_by_name(table, lfirst(lc));
+
+		if (column && column->field >= 0)
+		{
+			object->values[column->field] = row->values[column->field];
+			object->nulls[column->field] = row->nulls[column->field];
+		}
+	}
+}
+
+static bool
+differs(CrmEntity *entity, const CrmObject *object, const CrmStoreRow *row)
+{
+	for (int i = 0; i < entity->nfields; i++)
+		if (!crm_value_equal(entity->fields[i].pgtype, object->values[i], object->nulls[i],
+							 row->values[i], row->nulls[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_to_be_written(Changes *changes, CrmObject *object, HTAB *protected)
+{
+	CrmTable   *table = changes->store->table;
+	CrmStoreRow *row = hash_search(changes->rows, &object->key, HASH_FIND, NULL);
+	CrmProtected *own = hash_search(protected, &object->key, HASH_FIND, NULL);
+
+	if (own && own->deleted)
+		return false;
+	if (row == NULL)
+		return true;
+	keep_own_values(table, object, row, own);
+	return differs(&table->entity, object, row);
+}
+
+static Changes
+find_changes(CrmStore *store, CrmObject *objects, int n)
+{
+	Changes		changes = {.store = store};
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, n + 1);
+	HTAB	   *protected;
+
+	if (n == 0)
+		return changes;
+	for (int i = 0; i < n; i++)
+		keys[i] = objects[i].key;
+	changes.rows = crm_store_rows(store, keys, n);
+	protected = crm_ledger_protected(store->table->store, keys, n);
+	for (int i = 0; i < n; i++)
+		if (is_to_be_written(&changes, &objects[i], protected))
+			changes.objects = lappend(changes.objects, &objects[i]);
+	return changes;
+}
+
+static bool
+write_object(Changes *changes, const CrmObject *object)
+{
+	if (hash_search(changes->rows, &object->key, HASH_FIND, NULL) == NULL &&
+		crm_store_insert(changes->store, object))
+		return true;
+
+	/* Somebody may have stored it since the rows were read. */
+	return crm_store_update(changes->store, object);
+}
+
+static void
+write_all(void *arg)
+{
+	Changes    *changes = arg;
+	ListCell   *lc;
+
+	changes->written = 0;
+	foreach(lc, changes->objects)
+		changes->written += write_object(changes, lfirst(lc));
+}
+
+int
+crm_apply(CrmStore *store, CrmObject *objects, int n)
+{
+	Changes		changes = find_changes(store, objects, n);
+
+	write_all(&changes);
+	return changes.written;
+}
+
+/* ------------------------------------------------- waiting for nobody */
+
+/* An act under a short lock_timeout, unless the user's own is shorter. */
+typedef struct Impatient
+{
+	void		(*act) (void *arg);
+	void	   *arg;
+} Impatient;
+
+static void
+act_impatiently(void *arg)
+{
+	Impatient  *impatient = arg;
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	impatient->act(impatient->arg);
+	AtEOXact_GUC(true, level);
+}
+
+/*
+ * True when it was done; false when a lock, or under REPEATABLE READ a newer
+ * row, was in the way.  Any other error is thrown.
+ */
+static bool
+try_at_once(void (*act) (void *arg), void *arg)
+{
+	Impatient	impatient = {act, arg};
+	ErrorData  *error = crm_attempt(act_impatiently, &impatient);
+
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
+}
+
+static void
+overlay_all(Changes *changes, CrmOverlay *overlay)
+{
+	ListCell   *lc;
+
+	foreach(lc, changes->objects)
+		crm_overlay_put(overlay, lfirst(lc));
+}
+
+static void
+lock_rows(void *arg)
+{
+	Changes    *changes = arg;
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(changes->objects));
+	ListCell   *lc;
+
+	foreach(lc, changes->objects)
+		keys[foreach_current_index(lc)] = ((CrmObject *) lfirst(lc))->key;
+	changes->locked = crm_store_lock(changes->store, keys, list_length(changes->objects));
+}
+
+/* Does somebody else have the row? */
+static bool
+is_taken(Changes *changes, const CrmObject *object)
+{
+	return hash_search(changes->rows, &object->key, HASH_FIND, NULL) &&
+		(changes->locked == NULL ||
+		 !hash_search(changes->locked, &object->key, HASH_FIND, NULL));
+}
+
+static int
+write_or_overlay(Changes *changes, CrmOverlay *overlay)
+{
+	int			written = 0;
+	ListCell   *lc;
+
+	if (try_at_once(write_all, changes))
+		return changes->written;
+
+	/* The rows that are in the way are found without waiting for each of them. */
+	(void) try_at_once(lock_rows, changes);
+	foreach(lc, changes->objects)
+	{
+		Changes		one = *changes;
+
+		one.objects = list_make1(lfirst(lc));
+		if (!is_taken(changes, lfirst(lc)) && try_at_once(write_all, &one))
+			written += one.written;
+		else
+			crm_overlay_put(overlay, lfirst(lc));
+	}
+	return written;
+}
+
+int
+crm_apply_or_overlay(CrmStore *store, CrmObject *objects, int n, CrmOverlay *overlay)
+{
+	Changes		changes = find_changes(store, objects, n);
+
+	if (changes.objects == NIL)
+		return 0;
+	if (!XactReadOnly)
+		return write_or_overlay(&changes, overlay);
+	overlay_all(&changes, overlay);
+	return 0;
+}
+
+typedef struct Deletion
+{
+	CrmStore   *store;
+	const pg_uuid_t *key;
+	int			written;
+} Deletion;
+
+static void
+delete_row(void *arg)
+{
+	Deletion   *deletion = arg;
+
+	deletion->written = crm_store_delete(deletion->store, deletion->key);
+}
+
+int
+crm_apply_deletion(CrmStore *store, const pg_uuid_t *key, CrmOverlay *overlay)
+{
+	Deletion	deletion = {store, key, 0};
+
+	if (overlay == NULL)
+		delete_row(&deletion);
+	else if (XactReadOnly || !try_at_once(delete_row, &deletion))
+		crm_overlay_hide(overlay, key);
+	return deletion.written;
+}
