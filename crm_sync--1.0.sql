@@ -58,6 +58,7 @@ CREATE TABLE crm_sync.outbox (
     store      regclass NOT NULL,
     key        uuid NOT NULL,
     operation  text NOT NULL CHECK (operation IN ('insert', 'update', 'delete')),
+    columns    jsonb,
     changed    jsonb,
     base       jsonb,
     role       regrole NOT NULL,
@@ -72,19 +73,37 @@ CREATE TABLE crm_sync.outbox (
 CREATE INDEX outbox_object ON crm_sync.outbox (store, key, id);
 COMMENT ON TABLE crm_sync.outbox IS
     'changes made here that CDMS has not got yet; see the views pending and failed';
+COMMENT ON COLUMN crm_sync.outbox.columns IS
+    'the changed columns'' attribute numbers in the store, by which they are known when they were renamed';
 COMMENT ON COLUMN crm_sync.outbox.changed IS 'new values of the columns that changed';
 COMMENT ON COLUMN crm_sync.outbox.base IS
     'values that they had when last synchronised; of a deletion the whole row';
 COMMENT ON COLUMN crm_sync.outbox.push IS
     'sent by the COMMIT of the transaction xid; false where crm_sync.mode was local';
 
+-- Values by column name, under the names that the columns have by now.
+CREATE FUNCTION crm_sync.present_names(store regclass, columns jsonb, named jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT jsonb_object_agg(coalesce(a.attname, v.key), v.value)
+        FROM jsonb_each(named) v
+        LEFT JOIN pg_attribute a ON a.attrelid = store
+            AND a.attnum = (columns ->> v.key)::smallint AND NOT a.attisdropped
+            AND NOT EXISTS (SELECT FROM pg_attribute s
+                            WHERE s.attrelid = store AND s.attname = v.key AND NOT s.attisdropped);
+    END;
+COMMENT ON FUNCTION crm_sync.present_names(regclass, jsonb, jsonb) IS
+    'values of the outbox under the names that the store''s columns have by now';
+
 CREATE VIEW crm_sync.pending WITH (security_invoker) AS
-    SELECT id, store, key, operation, changed, attempts, last_error, since
+    SELECT id, store, key, operation, crm_sync.present_names(store, columns, changed) AS changed,
+           attempts, last_error, since
     FROM crm_sync.outbox WHERE NOT parked;
 COMMENT ON VIEW crm_sync.pending IS 'changes written here and not yet in CDMS';
 
 CREATE VIEW crm_sync.failed WITH (security_invoker) AS
-    SELECT id, store, key, operation, changed, attempts, last_error, since
+    SELECT id, store, key, operation, crm_sync.present_names(store, columns, changed) AS changed,
+           attempts, last_error, since
     FROM crm_sync.outbox WHERE parked;
 COMMENT ON VIEW crm_sync.failed IS
     'changes that CDMS refused; crm_sync.retry(id) sends one again, crm_sync.discard(id) drops it';
@@ -223,6 +242,7 @@ GRANT EXECUTE ON FUNCTION
     crm_sync.create_store(regclass, text), crm_sync.pull(regclass), crm_sync.push(regclass),
     crm_sync.reconcile(regclass, boolean), crm_sync.as_of(anyelement, timestamptz),
     crm_sync.retry(bigint), crm_sync.discard(bigint),
+    crm_sync.present_names(regclass, jsonb, jsonb),
     crm_sync.status_rows(), crm_sync.stat_requests_rows() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION crm_sync.capture(), crm_sync.truncated() TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE crm_sync.load(regclass) TO PUBLIC;

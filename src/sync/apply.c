@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "sync/apply.h"
 #include "sync/attempt.h"
@@ -23,6 +24,7 @@
 typedef struct Changes
 {
 	CrmStore   *store;
+	CrmApplication *application;
 	List	   *objects;		/* CrmObject * */
 	HTAB	   *rows;			/* CrmStoreRow: what the store has */
 	HTAB	   *locked;			/* keys of rows that could be locked; NULL: none */
@@ -75,10 +77,62 @@ is_to_be_written(Changes *changes, CrmObject *object, HTAB *protected)
 	return differs(&table->entity, object, row);
 }
 
-static Changes
-find_changes(CrmStore *store, CrmObject *objects, int n)
+static pg_uuid_t *
+keys_of(List *objects)
 {
-	Changes		changes = {.store = store};
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(objects));
+	ListCell   *lc;
+
+	foreach(lc, objects)
+		keys[foreach_current_index(lc)] = ((CrmObject *) lfirst(lc))->key;
+	return keys;
+}
+
+static void
+note_late(CrmApplication *application, const CrmObject *object)
+{
+	MemoryContext before;
+	pg_uuid_t  *key;
+
+	if (application->asked == NULL)
+		return;
+	before = MemoryContextSwitchTo(application->memory);
+	key = palloc_object(pg_uuid_t);
+	*key = object->key;
+	application->late = lappend(application->late, key);
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * An answer takes its time.  What another transaction has committed here since it
+ * was asked for, and pushed, the answer does not have.
+ */
+static void
+drop_late(Changes *changes)
+{
+	CrmApplication *application = changes->application;
+	HTAB	   *changed = crm_ledger_changed_since(changes->store->table->store,
+												   keys_of(changes->objects),
+												   list_length(changes->objects),
+												   application->asked);
+	ListCell   *lc;
+
+	foreach(lc, changes->objects)
+	{
+		CrmObject  *object = lfirst(lc);
+
+		if (hash_search(changed, &object->key, HASH_FIND, NULL) == NULL)
+			continue;
+		note_late(application, object);
+		changes->objects = foreach_delete_current(changes->objects, lc);
+	}
+}
+
+static Changes
+find_changes(CrmApplication *application, CrmObject *objects, int n)
+{
+	CrmStore   *store = application->store;
+	Changes		changes = {.store = store,.application = application};
 	pg_uuid_t  *keys = palloc_array(pg_uuid_t, n + 1);
 	HTAB	   *protected;
 
@@ -91,18 +145,22 @@ find_changes(CrmStore *store, CrmObject *objects, int n)
 	for (int i = 0; i < n; i++)
 		if (is_to_be_written(&changes, &objects[i], protected))
 			changes.objects = lappend(changes.objects, &objects[i]);
+	if (changes.objects != NIL && application->asked)
+		drop_late(&changes);
 	return changes;
 }
 
 static bool
 write_object(Changes *changes, const CrmObject *object)
 {
-	if (hash_search(changes->rows, &object->key, HASH_FIND, NULL) == NULL &&
-		crm_store_insert(changes->store, object))
-		return true;
+	CrmStoreRow *row = hash_search(changes->rows, &object->key, HASH_FIND, NULL);
+	bool		written = row ? crm_store_update(changes->store, object, &row->version) :
+		crm_store_insert(changes->store, object);
 
-	/* Somebody may have stored it since the rows were read. */
-	return crm_store_update(changes->store, object);
+	/* Somebody has written it since the rows were read. */
+	if (!written)
+		note_late(changes->application, object);
+	return written;
 }
 
 static void
@@ -114,15 +172,6 @@ write_all(void *arg)
 	changes->written = 0;
 	foreach(lc, changes->objects)
 		changes->written += write_object(changes, lfirst(lc));
-}
-
-int
-crm_apply(CrmStore *store, CrmObject *objects, int n)
-{
-	Changes		changes = find_changes(store, objects, n);
-
-	write_all(&changes);
-	return changes.written;
 }
 
 /* ------------------------------------------------- waiting for nobody */
@@ -179,12 +228,9 @@ static void
 lock_rows(void *arg)
 {
 	Changes    *changes = arg;
-	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(changes->objects));
-	ListCell   *lc;
 
-	foreach(lc, changes->objects)
-		keys[foreach_current_index(lc)] = ((CrmObject *) lfirst(lc))->key;
-	changes->locked = crm_store_lock(changes->store, keys, list_length(changes->objects));
+	changes->locked = crm_store_lock(changes->store, keys_of(changes->objects),
+									 list_length(changes->objects));
 }
 
 /* Does somebody else have the row? */
@@ -221,16 +267,20 @@ write_or_overlay(Changes *changes, CrmOverlay *overlay)
 }
 
 int
-crm_apply_or_overlay(CrmStore *store, CrmObject *objects, int n, CrmOverlay *overlay)
+crm_apply(CrmApplication *application, CrmObject *objects, int n)
 {
-	Changes		changes = find_changes(store, objects, n);
+	Changes		changes = find_changes(application, objects, n);
+	CrmOverlay *overlay = application->overlay;
 
 	if (changes.objects == NIL)
 		return 0;
-	if (!XactReadOnly)
+	if (overlay && XactReadOnly)
+		overlay_all(&changes, overlay);
+	else if (overlay)
 		return write_or_overlay(&changes, overlay);
-	overlay_all(&changes, overlay);
-	return 0;
+	else
+		write_all(&changes);
+	return changes.written;
 }
 
 typedef struct Deletion

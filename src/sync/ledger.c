@@ -20,6 +20,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "sync/ledger.h"
@@ -46,8 +47,10 @@ static OwnStatement record_change = {
 	"WITH noted AS ("
 	"INSERT INTO crm_sync.history (store, key, operation, origin, actor, before, after) "
 	"VALUES ($1::pg_catalog.regclass, $2, $3, $4, $5, $6, $7) RETURNING id) "
-	"INSERT INTO crm_sync.outbox (store, key, operation, changed, base, role, xid, push, history) "
+	"INSERT INTO crm_sync.outbox (store, key, operation, columns, changed, base, role, xid, push, history) "
 	"SELECT $1::pg_catalog.regclass, $2, $3, "
+	"(SELECT pg_catalog.jsonb_object_agg(a.attname, a.attnum) FROM pg_catalog.pg_attribute a "
+	"WHERE a.attrelid " IS " $1 AND a.attname " IS " ANY ($8::pg_catalog.name[])), "
 	"(SELECT pg_catalog.jsonb_object_agg(e.key, e.value) FROM pg_catalog.jsonb_each($7) e "
 	"WHERE e.key " IS " ANY ($8)), "
 	"CASE WHEN $3 " IS " 'delete' THEN $6 ELSE "
@@ -67,7 +70,9 @@ static OwnStatement record_missing = {
 };
 
 #define READ_OUTBOX \
-	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, o.changed, o.base, " \
+	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
+	"crm_sync.present_names(o.store, o.columns, o.changed), " \
+	"crm_sync.present_names(o.store, o.columns, o.base), " \
 	"o.role::pg_catalog.oid, o.attempts, o.history, o.push FROM crm_sync.outbox o WHERE "
 
 /* Its own rows have its xid and its start: the xid alone might come from a dump. */
@@ -99,8 +104,18 @@ static OwnStatement pending_objects = {
 };
 
 static OwnStatement read_protected = {
-	"SELECT o.key, o.operation, ARRAY(SELECT pg_catalog.jsonb_object_keys(o.changed)) "
+	"SELECT o.key, o.operation, ARRAY(SELECT pg_catalog.jsonb_object_keys("
+	"crm_sync.present_names(o.store, o.columns, o.changed))) "
 	"FROM crm_sync.outbox o WHERE o.store " IS " $1 AND o.key " IS " ANY ($2)",
+	2, {OIDOID, UUIDARRAYOID}
+};
+
+/* No request takes a day: what is older needs no look, and its xids may be frozen. */
+static OwnStatement read_changers = {
+	"SELECT h.key, h.xmin FROM crm_sync.history h "
+	"WHERE h.store " IS " $1 AND h.key " IS " ANY ($2) "
+	"AND h.changed_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() "
+	"OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)",
 	2, {OIDOID, UUIDARRAYOID}
 };
 
@@ -108,10 +123,10 @@ static OwnStatement delete_rows = {
 	"DELETE FROM crm_sync.outbox WHERE id " IS " ANY ($1)", 1, {INT8ARRAYOID}
 };
 
-static OwnStatement park_rows = {
-	"UPDATE crm_sync.outbox SET parked = true, attempts = attempts OPERATOR(pg_catalog.+) 1, "
+static OwnStatement note_failure = {
+	"UPDATE crm_sync.outbox SET parked = $3, attempts = attempts OPERATOR(pg_catalog.+) 1, "
 	"last_error = $2 WHERE id " IS " ANY ($1)",
-	2, {INT8ARRAYOID, TEXTOID}
+	3, {INT8ARRAYOID, TEXTOID, BOOLOID}
 };
 
 static OwnStatement note_conflict = {
@@ -425,17 +440,51 @@ keep_protected(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
 	MemoryContextSwitchTo(before);
 }
 
-HTAB *
-crm_ledger_protected(Oid store, const pg_uuid_t *keys, int n)
+static Datum
+key_array(const pg_uuid_t *keys, int n)
 {
 	Datum	   *elements = palloc_array(Datum, n + 1);
-	HTAB	   *result = crm_key_hash("crm_sync protected rows", sizeof(CrmProtected));
-	Datum		values[2] = {ObjectIdGetDatum(store)};
 
 	for (int i = 0; i < n; i++)
 		elements[i] = UUIDPGetDatum(&keys[i]);
-	values[1] = PointerGetDatum(construct_array(elements, n, UUIDOID, UUID_LEN, false,
-												TYPALIGN_CHAR));
+	return PointerGetDatum(construct_array(elements, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+typedef struct ChangersVisit
+{
+	HTAB	   *keys;
+	Snapshot	snapshot;
+} ChangersVisit;
+
+static void
+keep_changed(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	ChangersVisit *visit = arg;
+	bool		isnull;
+	Datum		key = row_value(tuple, desc, 1, &isnull);
+	TransactionId changer = DatumGetTransactionId(row_value(tuple, desc, 2, &isnull));
+
+	if (!TransactionIdIsCurrentTransactionId(changer) &&
+		XidInMVCCSnapshot(changer, visit->snapshot))
+		hash_search(visit->keys, DatumGetUUIDP(key), HASH_ENTER, NULL);
+}
+
+HTAB *
+crm_ledger_changed_since(Oid store, const pg_uuid_t *keys, int n, Snapshot snapshot)
+{
+	ChangersVisit visit = {crm_key_hash("crm_sync changed rows", sizeof(pg_uuid_t)), snapshot};
+	Datum		values[2] = {ObjectIdGetDatum(store), key_array(keys, n)};
+
+	run_own(&read_changers, values, NULL, keep_changed, &visit);
+	return visit.keys;
+}
+
+HTAB *
+crm_ledger_protected(Oid store, const pg_uuid_t *keys, int n)
+{
+	HTAB	   *result = crm_key_hash("crm_sync protected rows", sizeof(CrmProtected));
+	Datum		values[2] = {ObjectIdGetDatum(store), key_array(keys, n)};
+
 	run_own(&read_protected, values, NULL, keep_protected, result);
 	return result;
 }
@@ -449,11 +498,11 @@ crm_ledger_done(List *rows)
 }
 
 void
-crm_ledger_park(List *rows, const char *reason)
+crm_ledger_failed(List *rows, const char *reason, bool parked)
 {
-	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason)};
+	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked)};
 
-	run_own(&park_rows, values, NULL, NULL, NULL);
+	run_own(&note_failure, values, NULL, NULL, NULL);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 #include "utils/hsearch.h"
+#include "utils/snapshot.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -78,11 +79,17 @@ typedef struct CrmProtected
 
 extern HTAB *crm_ledger_protected(Oid store, const pg_uuid_t *keys, int n);
 
+/*
+ * Those of n keys that another transaction has changed, here, since a snapshot:
+ * a hash of keys.
+ */
+extern HTAB *crm_ledger_changed_since(Oid store, const pg_uuid_t *keys, int n, Snapshot snapshot);
+
 /* Done with: rows (CrmOutboxRow *) leave the outbox. */
 extern void crm_ledger_done(List *rows);
 
-/* Refused: rows are parked with the reason. */
-extern void crm_ledger_park(List *rows, const char *reason);
+/* Tried in vain: rows stay pending, or, refused, are parked, with the reason. */
+extern void crm_ledger_failed(List *rows, const char *reason, bool parked);
 
 /* Notes in history what a write overwrote. */
 extern void crm_ledger_conflict(int64 history, Datum conflict);

@@ -14,6 +14,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 
 #include "sync/overlay.h"
 #include "sync/statement.h"
@@ -157,6 +158,12 @@ crm_overlay_put(CrmOverlay *overlay, const CrmObject *object)
 	entry->row = heap_copy_tuple_as_datum(heap_form_tuple(desc, row.values, row.nulls), desc);
 	MemoryContextSwitchTo(before);
 	relation_close(rel, NoLock);
+}
+
+bool
+crm_overlay_is_allowed(CrmTable *table)
+{
+	return check_enable_rls(table->store, table->owner, true) != RLS_ENABLED;
 }
 
 static void

@@ -17,6 +17,12 @@
 
 typedef struct CrmOverlay CrmOverlay;
 
+/*
+ * Row security of the store can't be applied to rows that are not in it: where it
+ * holds for the table's owner there is no overlay.
+ */
+extern bool crm_overlay_is_allowed(CrmTable *table);
+
 /* An empty overlay over a table's store, in this memory context. */
 extern CrmOverlay *crm_overlay_make(CrmTable *table, MemoryContext memory);
 

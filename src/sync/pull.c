@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "sync/apply.h"
@@ -46,13 +47,12 @@ bool		crm_pushdown = true;
 typedef struct Pull
 {
 	CrmTable   *table;
-	CrmStore   *store;
+	CrmApplication application; /* to the store */
 	CrmConnection *conn;
 	HTAB	   *seen;			/* keys that CDMS answered with */
 	int64		written;
 	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
 	MemoryContext page;			/* reset for each page */
-	CrmOverlay *overlay;		/* NULL: a writer asks, who waits for locks */
 } Pull;
 
 /* A question asked, and on whose behalf. */
@@ -83,6 +83,7 @@ typedef struct Recent
 {
 	RecentKey	key;			/* hash key */
 	TimestampTz at;
+	SubTransactionId subtransaction;
 } Recent;
 
 /* How the last pull of a table ended in this session. */
@@ -231,6 +232,7 @@ note_recent(CrmTable *table, const CrmObject *objects, int n, TimestampTz now)
 		key.store = table->store;
 		entry = hash_search(recent, &key, HASH_ENTER, NULL);
 		entry->at = now;
+		entry->subtransaction = GetCurrentSubTransactionId();
 	}
 }
 
@@ -325,37 +327,33 @@ crm_pull_at_end(void)
 	recent = NULL;				/* its memory goes with the transaction */
 }
 
-/* What a subtransaction stored goes with it: that must be asked again. */
+/*
+ * What a subtransaction stored goes with it: that must be asked again.  Ids only
+ * grow, and while a subtransaction ends nothing newer than its children exists.
+ */
 void
 crm_pull_at_subabort(SubTransactionId aborted)
 {
+	HASH_SEQ_STATUS scan;
+	Recent	   *entry;
 	ListCell   *lc;
 
-	recent = NULL;
 	foreach(lc, questions)
 	{
 		Question   *question = lfirst(lc);
 
-		if (question->subtransaction == aborted)
+		if (question->subtransaction >= aborted)
 		{
 			questions = foreach_delete_current(questions, lc);
 			free_question(question);
 		}
 	}
-}
-
-void
-crm_pull_at_subcommit(SubTransactionId committed, SubTransactionId parent)
-{
-	ListCell   *lc;
-
-	foreach(lc, questions)
-	{
-		Question   *question = lfirst(lc);
-
-		if (question->subtransaction == committed)
-			question->subtransaction = parent;
-	}
+	if (recent == NULL)
+		return;
+	hash_seq_init(&scan, recent);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->subtransaction >= aborted)
+			hash_search(recent, &entry->key, HASH_REMOVE, NULL);
 }
 
 /* -------------------------------------------------- taking an answer */
@@ -389,9 +387,7 @@ pull_query(Pull *pull, CrmQuery *query)
 			pull->date = page->date;
 		n = drop_repeated(pull->table, page->objects, page->nobjects);
 		note_recent(pull->table, page->objects, n, GetCurrentTimestamp());
-		pull->written += pull->overlay ?
-			crm_apply_or_overlay(pull->store, page->objects, n, pull->overlay) :
-			crm_apply(pull->store, page->objects, n);
+		pull->written += crm_apply(&pull->application, page->objects, n);
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(pull->page);
 	}
@@ -446,7 +442,8 @@ treat_missing(Pull *pull, const pg_uuid_t *key, int *created)
 		case CRM_MISSING_IGNORE:
 			break;
 		case CRM_MISSING_DELETE:
-			pull->written += crm_apply_deletion(pull->store, key, pull->overlay);
+			pull->written += crm_apply_deletion(pull->application.store, key,
+												pull->application.overlay);
 			break;
 		case CRM_MISSING_CREATE:
 			if (!XactReadOnly && (*created)++ < CREATES_PER_READ && table->updatable)
@@ -459,13 +456,16 @@ treat_missing(Pull *pull, const pg_uuid_t *key, int *created)
 static void
 treat_all_missing(Pull *pull, const pg_uuid_t *keys, int n)
 {
-	HTAB	   *rows = crm_store_rows(pull->store, keys, n);
+	HTAB	   *rows = crm_store_rows(pull->application.store, keys, n);
 	HTAB	   *protected = crm_ledger_protected(pull->table->store, keys, n);
+	HTAB	   *late = crm_ledger_changed_since(pull->table->store, keys, n,
+												pull->application.asked);
 	int			created = 0;
 
 	for (int i = 0; i < n; i++)
 		if (!hash_search(pull->seen, &keys[i], HASH_FIND, NULL) &&
 			hash_search(rows, &keys[i], HASH_FIND, NULL) &&
+			!hash_search(late, &keys[i], HASH_FIND, NULL) &&
 			!hash_search(protected, &keys[i], HASH_FIND, NULL))
 			treat_missing(pull, &keys[i], &created);
 }
@@ -563,7 +563,7 @@ changed_since(CrmTable *table, TimestampTz pulled_through)
 static bool
 is_stored(Pull *pull)
 {
-	return !XactReadOnly && crm_overlay_is_empty(pull->overlay);
+	return !XactReadOnly && crm_overlay_is_empty(pull->application.overlay);
 }
 
 /*
@@ -694,8 +694,9 @@ begin_pull(CrmTable *table, CrmOverlay *overlay)
 	Pull	   *pull = palloc0_object(Pull);
 
 	pull->table = table;
-	pull->overlay = overlay;
-	pull->store = crm_store_open(table);
+	pull->application.store = crm_store_open(table);
+	pull->application.overlay = overlay;
+	pull->application.memory = CurrentMemoryContext;
 	pull->conn = crm_connection_get(table->serverid, table->owner);
 	pull->seen = crm_key_hash("crm_sync seen objects", sizeof(pg_uuid_t));
 	pull->page = AllocSetContextCreate(CurrentMemoryContext, "crm_sync page",
@@ -703,9 +704,36 @@ begin_pull(CrmTable *table, CrmOverlay *overlay)
 	return pull;
 }
 
+/* What is visible now, as CDMS is about to be asked. */
+static void
+take_snapshot(Pull *pull)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pull->application.asked = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
+}
+
+/* Objects whose answer came too late are asked for once more. */
+static void
+pull_late(Pull *pull)
+{
+	List	   *late = pull->application.late;
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(late) + 1);
+	ListCell   *lc;
+
+	foreach(lc, late)
+		keys[foreach_current_index(lc)] = *(pg_uuid_t *) lfirst(lc);
+	UnregisterSnapshot(pull->application.asked);
+	take_snapshot(pull);
+	pull_keys(pull, keys, list_length(late));
+}
+
 static void
 finish_pull(Pull *pull)
 {
+	if (pull->application.late != NIL)
+		pull_late(pull);
+	UnregisterSnapshot(pull->application.asked);
 	if (!XactReadOnly && pull->table->updatable)
 		crm_push_pending_inserts(pull->table, CREATES_PER_READ);
 }
@@ -719,6 +747,7 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 
 	PG_TRY();
 	{
+		take_snapshot(pull);
 		pull_ask(pull, ask);
 		finish_pull(pull);
 		note_success(table->relid);
@@ -747,7 +776,8 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 	own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(own);
 	conn = crm_connection_get(table->serverid, table->owner);
-	asked.overlay = statement_overlay(statement, table);
+	if (!ask->wait && crm_overlay_is_allowed(table))
+		asked.overlay = statement_overlay(statement, table);
 	if (asked_before(statement, table->relid, question_text(conn, table, ask)))
 		asked.repeated = true;
 	else
@@ -756,7 +786,7 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 
 		asked.requests = -counters->get;
 		asked.objects = -conn->objects;
-		asked.written = run_pull(table, ask, ask->wait ? NULL : asked.overlay);
+		asked.written = run_pull(table, ask, asked.overlay);
 		asked.requests += counters->get;
 		asked.objects += conn->objects;
 	}

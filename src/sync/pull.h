@@ -82,7 +82,6 @@ extern TimestampTz crm_pull_last(Oid foreign_table, const char **error);
 
 extern void crm_pull_at_end(void);
 extern void crm_pull_at_subabort(SubTransactionId aborted);
-extern void crm_pull_at_subcommit(SubTransactionId committed, SubTransactionId parent);
 
 /* Setting crm_sync.pushdown: are conditions sent to CDMS at all? */
 extern bool crm_pushdown;

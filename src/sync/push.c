@@ -432,14 +432,14 @@ needs_read_back(CrmPushObject *object)
 static void
 store_made(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 {
-	CrmStore   *store = crm_store_open(table);
+	CrmApplication application = {.store = crm_store_open(table)};
 	CrmObject  *made = palloc_array(CrmObject, list_length(objects));
 	int			n = 0;
 	ListCell   *lc;
 
 	foreach(lc, objects)
 		made[n++] = *((CrmPushObject *) lfirst(lc))->made;
-	(void) crm_apply(store, made, n);
+	(void) crm_apply(&application, made, n);
 }
 
 static void
@@ -451,10 +451,12 @@ keep_read_back(CrmObject *objects, int n, void *arg)
 static void
 read_back(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 {
+	CrmApplication application = {.store = crm_store_open(table)};
+
 	/* The store holds what the table's owner sees (contract, read rule 9). */
 	crm_pull_by_keys(crm_connection_get(table->serverid, table->owner), table,
 					 crm_push_keys(objects), list_length(objects), keep_read_back,
-					 crm_store_open(table));
+					 &application);
 }
 
 /* -------------------------------------------------------- the whole way */
@@ -482,11 +484,11 @@ set_deadline(List *objects)
 
 /* What can't be written for one object must not be noticed after another was sent. */
 static void
-check_values(PushObject *object)
+check_values(CrmPushObject *object)
 {
-	if (object->action == ACTION_CREATE || object->action == ACTION_UPDATE)
+	if (object->action == CRM_PUSH_CREATE || object->action == CRM_PUSH_UPDATE)
 		object->conn->protocol->check(object->conn, &object->table->entity,
-									  make_assignments(object, object->action == ACTION_CREATE));
+									  make_assignments(object, object->action == CRM_PUSH_CREATE));
 }
 
 /* Sends what these rows of the outbox say, and takes them out of it. */
@@ -515,18 +517,34 @@ push_rows(void *arg)
 	crm_push_foreach_group(push, needs_read_back, read_back);
 }
 
-static void
-park(List *rows, ErrorData *error)
+/* Does an error concern the server rather than the change? */
+static bool
+is_servers_fault(ErrorData *error)
 {
-	char	   *reason = error->detail ? psprintf("%s: %s", error->message, error->detail) :
-		error->message;
+	return error->sqlerrcode == ERRCODE_INVALID_PASSWORD ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
+}
+
+/*
+ * What CDMS refused is parked.  When it can't be reached, or the login is refused,
+ * the change stays pending, and nothing more is sent in this commit: a hundred
+ * attempts would be no better.
+ */
+static void
+note_soft_failure(List *rows, ErrorData *error)
+{
+	bool		parked = !is_servers_fault(error);
 
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("a pending change could not be sent to CDMS: %s", error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().")));
-	crm_ledger_park(rows, reason);
+			 parked ? errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().") :
+			 errhint("It stays in crm_sync.pending, with what else waits there.")));
+	crm_ledger_failed(rows, error->detail ? psprintf("%s: %s", error->message, error->detail) :
+					  error->message, parked);
+	if (!parked)
+		soft_objects = NIL;
 }
 
 /* One object on behalf of no writer, in a subtransaction. */
@@ -542,7 +560,7 @@ push_soft(SoftObject *object)
 	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
 	if (error)
-		park(rows, error);
+		note_soft_failure(rows, error);
 }
 
 /* Deferred checks queued by a read-back would not be made any more: make them at once. */
@@ -611,7 +629,6 @@ crm_push_all(void)
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync push",
 												 ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(memory);
-	ListCell   *lc;
 
 	commit_start = GetCurrentTimestamp();
 	commit_timeout = 0;
@@ -621,8 +638,13 @@ crm_push_all(void)
 	if (IsolationIsSerializable())
 		PreCommit_CheckForSerializationFailure();
 	push_hard();
-	foreach(lc, soft_objects)
-		push_soft(lfirst(lc));
+	while (soft_objects != NIL)
+	{
+		SoftObject *object = linitial(soft_objects);
+
+		soft_objects = list_delete_first(soft_objects);
+		push_soft(object);
+	}
 	push_hard();				/* what triggers wrote in answer */
 	PopActiveSnapshot();
 

@@ -178,6 +178,34 @@ crm_push_find(CrmPush *push, const pg_uuid_t *key, Oid store, HASHACTION action,
 	return hash_search(push->index, &wanted, action, found);
 }
 
+/* A change of a column that is gone can't be sent, and must not be lost in silence. */
+static void
+check_columns(CrmTable *table, CrmOutboxRow *row)
+{
+	JsonbIterator *iterator;
+	JsonbValue	key;
+
+	if (row->changed == NULL)
+		return;
+	iterator = JsonbIteratorInit(&row->changed->root);
+	for (JsonbIteratorToken token = JsonbIteratorNext(&iterator, &key, true); token != WJB_DONE;
+		 token = JsonbIteratorNext(&iterator, &key, true))
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(key.val.string.val, key.val.string.len);
+		if (crm_table_column_by_name(table, name) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+					 errmsg("change " INT64_FORMAT " is of column \"%s\", which foreign table %s has not",
+							row->id, name, table->name),
+					 errhint("Give both tables the column again, or drop the change: "
+							 "SELECT crm_sync.discard(" INT64_FORMAT ").", row->id)));
+	}
+}
+
 static void
 add_row(CrmPush *push, CrmOutboxRow *row)
 {
@@ -191,6 +219,7 @@ add_row(CrmPush *push, CrmOutboxRow *row)
 		push->objects = lappend(push->objects, object);
 		push->stores = list_append_unique_oid(push->stores, row->store);
 	}
+	check_columns(object->table, row);
 	object->rows = lappend(object->rows, row);
 	object->conn = crm_connection_get(object->table->serverid, row->role);
 }

@@ -102,13 +102,15 @@ prepare(CrmStore *store, const char *sql, int nparams, const Oid *types)
 	return statement;
 }
 
+/* Of the parameters: a value for each field, and a row's version. */
 static Oid *
 field_types(CrmTable *table)
 {
-	Oid		   *types = palloc_array(Oid, table->entity.nfields);
+	Oid		   *types = palloc_array(Oid, table->entity.nfields + 1);
 
 	for (int i = 0; i < table->entity.nfields; i++)
 		types[i] = table->entity.fields[i].pgtype;
+	types[table->entity.nfields] = TIDOID;
 	return types;
 }
 
@@ -125,7 +127,7 @@ prepare_read(CrmStore *store)
 	for (int i = 0; i < table->entity.nfields; i++)
 		appendStringInfo(&sql, "%s%s", i ? ", " : "",
 						 crm_store_column_sql(table, field_column(table, i)));
-	appendStringInfo(&sql, " FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
+	appendStringInfo(&sql, ", ctid FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
 					 table->store_name, quote_identifier(table->key->name));
 	return prepare(store, sql.data, 1, types);
 }
@@ -165,9 +167,10 @@ prepare_update(CrmStore *store)
 						 quote_identifier(field_column(table, i)->name), i + 1);
 		separator = ", ";
 	}
-	appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.=) $%d",
-					 quote_identifier(table->key->name), table->entity.key + 1);
-	return prepare(store, sql.data, table->entity.nfields, field_types(table));
+	appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.=) $%d AND ctid OPERATOR(pg_catalog.=) $%d",
+					 quote_identifier(table->key->name), table->entity.key + 1,
+					 table->entity.nfields + 1);
+	return prepare(store, sql.data, table->entity.nfields + 1, field_types(table));
 }
 
 static CrmStatement *
@@ -221,6 +224,7 @@ keep_row(TupleTableSlot *slot, void *arg)
 		row->values[i] = slot->tts_isnull[i] ? (Datum) 0 :
 			datumCopy(slot->tts_values[i], att->attbyval, att->attlen);
 	}
+	row->version = *(ItemPointer) DatumGetPointer(slot->tts_values[entity->nfields]);
 	MemoryContextSwitchTo(before);
 }
 
@@ -325,14 +329,20 @@ crm_store_insert(CrmStore *store, const CrmObject *object)
 }
 
 bool
-crm_store_update(CrmStore *store, const CrmObject *object)
+crm_store_update(CrmStore *store, const CrmObject *object, const ItemPointerData *version)
 {
-	if (store->table->entity.nfields == 1)
+	int			n = store->table->entity.nfields;
+	Datum	   *values = palloc_array(Datum, n + 1);
+	bool	   *nulls = palloc0_array(bool, n + 1);
+
+	if (n == 1)
 		return true;			/* nothing but a key */
 	if (store->update == NULL)
 		store->update = prepare_update(store);
-	return run_pulled(store, store->update, object->values, object->nulls,
-					  actor_of(store->table, object));
+	memcpy(values, object->values, n * sizeof(Datum));
+	memcpy(nulls, object->nulls, n * sizeof(bool));
+	values[n] = PointerGetDatum(version);
+	return run_pulled(store, store->update, values, nulls, actor_of(store->table, object));
 }
 
 bool

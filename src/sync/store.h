@@ -19,6 +19,7 @@ typedef struct CrmStoreRow
 	pg_uuid_t	key;			/* hash key */
 	Datum	   *values;			/* by index of entity.fields */
 	bool	   *nulls;
+	ItemPointerData version;	/* where it stands */
 } CrmStoreRow;
 
 /*
@@ -53,9 +54,11 @@ extern HTAB *crm_key_hash(const char *name, Size entry_size);
 /*
  * Writes what came from CDMS: history says so, nothing of it is pushed.
  * crm_store_insert: false when there is a row of this key already.
+ * crm_store_update: false when the row has another version by now.
  */
 extern bool crm_store_insert(CrmStore *store, const CrmObject *object);
-extern bool crm_store_update(CrmStore *store, const CrmObject *object);
+extern bool crm_store_update(CrmStore *store, const CrmObject *object,
+							 const ItemPointerData *version);
 extern bool crm_store_delete(CrmStore *store, const pg_uuid_t *key);
 
 /*

@@ -216,6 +216,13 @@ read_column(CrmTable *table, Form_pg_attribute att)
 		read_field(table, column, options, property);
 		check_no_double(table, column);
 	}
+	else if (options != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("column \"%s\" of foreign table %s has the option \"%s\", but no property",
+						column->name, table->name, ((DefElem *) linitial(options))->defname),
+				 errhint("Add the option \"property\", or drop the others: without it "
+						 "the column is the CRM's own.")));
 	if (constant)
 		read_constant(column, constant);
 	if (crm_option_bool(options, "key", false))

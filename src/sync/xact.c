@@ -61,8 +61,6 @@ on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId pa
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		crm_pull_at_subabort(self);
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-		crm_pull_at_subcommit(self, parent);
 }
 
 void
