@@ -662,6 +662,15 @@ was_pending(PushObject *object)
 	return ((CrmOutboxRow *) linitial(object->rows))->pending;
 }
 
+/* Is all there is to push that a read did not find it? */
+static bool
+is_found_missing(PushObject *object)
+{
+	CrmOutboxRow *row = linitial(object->rows);
+
+	return list_length(object->rows) == 1 && row->operation == 'i' && row->changed == NULL;
+}
+
 static void
 send_create(PushObject *object)
 {
@@ -676,6 +685,8 @@ send_create(PushObject *object)
 	if (!was_pending(object))
 		throw_duplicate(object);
 	object->action = ACTION_UPDATE;
+	if (is_found_missing(object))
+		return;					/* it is back, or was hidden: CDMS's version stands */
 	if (protocol->update(object->conn, entity, &object->id.key, assignments) == CRM_MISSING)
 		throw_gone(object);
 }
