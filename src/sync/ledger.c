@@ -96,6 +96,12 @@ static OwnStatement pending_inserts = {
 	2, {OIDOID, INT4OID}
 };
 
+static OwnStatement pending_stores = {
+	"SELECT DISTINCT o.store::pg_catalog.oid FROM crm_sync.outbox o "
+	"WHERE NOT o.parked AND NOT o.push AND o.operation " IS " 'insert'",
+	0
+};
+
 static OwnStatement pending_objects = {
 	"SELECT o.key, pg_catalog.count(*) FROM crm_sync.outbox o "
 	"WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
@@ -367,6 +373,26 @@ crm_ledger_read_object(Oid store, const pg_uuid_t *key)
 
 	run_own(&read_object, values, NULL, keep_outbox_row, &rows);
 	return rows;
+}
+
+static void
+keep_store(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	List	  **stores = arg;
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	bool		isnull;
+
+	*stores = lappend_oid(*stores, DatumGetObjectId(row_value(tuple, desc, 1, &isnull)));
+	MemoryContextSwitchTo(before);
+}
+
+List *
+crm_ledger_stores_with_pending(void)
+{
+	List	   *stores = NIL;
+
+	run_own(&pending_stores, NULL, NULL, keep_store, &stores);
+	return stores;
 }
 
 typedef struct KeysVisit

@@ -63,6 +63,9 @@ extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
 /* Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most limit. */
 extern List *crm_ledger_pending_inserts(Oid store, int limit);
 
+/* Oids of the stores with a pending insert. */
+extern List *crm_ledger_stores_with_pending(void);
+
 /* Keys of a store with anything pending, in order; rows counts the rows. */
 extern List *crm_ledger_pending_objects(Oid store, int64 *rows);
 

@@ -268,7 +268,8 @@ make_assignments(CrmPushObject *object, bool all)
 		CrmColumn  *column = &table->columns[i];
 		bool		wanted;
 
-		if (!crm_push_is_sent(column) || (column == table->key && !all))
+		if (!crm_push_is_sent(column) || (column == table->key && !all) ||
+			list_member_ptr(object->deferred, column))
 			continue;
 		wanted = all ? !object->row->nulls[column->field] :
 			list_member_ptr(object->columns, column);
@@ -294,6 +295,15 @@ static bool
 was_pending(CrmPushObject *object)
 {
 	return ((CrmOutboxRow *) linitial(object->rows))->pending;
+}
+
+/* Is all there is to push that a read did not find it? */
+static bool
+is_found_missing(CrmPushObject *object)
+{
+	CrmOutboxRow *row = linitial(object->rows);
+
+	return list_length(object->rows) == 1 && row->operation == 'i' && row->changed == NULL;
 }
 
 /* The value that a column had in CDMS before, as a write that puts it back. */
@@ -350,45 +360,103 @@ note_sent(CrmPushObject *object, CrmSentAction action, List *before, List *after
 	return note;
 }
 
+/* The last write that was noted was not carried out, as CDMS itself says. */
 static void
-send_create(CrmPushObject *object)
+drop_note(void)
 {
-	const CrmProtocol *protocol = object->conn->protocol;
-	CrmEntity  *entity = &object->table->entity;
-	List	   *assignments = make_assignments(object, true);
-
-	CrmSent    *note = note_sent(object, CRM_SENT_CREATE, NIL, assignments);
-
-	if (protocol->create(object->conn, entity, assignments, &object->made) != CRM_DUPLICATE)
-	{
-		note->answered = true;
-		return;
-	}
-
-	/* It was sent before, and the answer, or our transaction, was lost. */
-	if (!was_pending(object))
-		throw_duplicate(object);
-	object->action = CRM_PUSH_UPDATE;
-	if (protocol->update(object->conn, entity, &object->id.key, assignments) == CRM_MISSING)
-		throw_gone(object);
+	sent = list_delete_last(sent);
 }
+
+static void send_create(CrmPushObject *object);
 
 static void
 send_update(CrmPushObject *object)
 {
-	const CrmProtocol *protocol = object->conn->protocol;
 	List	   *assignments = make_assignments(object, false);
-
 	CrmSent    *note = note_sent(object, CRM_SENT_UPDATE, before_assignments(object), assignments);
 
-	if (protocol->update(object->conn, &object->table->entity, &object->id.key,
-						 assignments) != CRM_MISSING)
+	if (object->conn->protocol->update(object->conn, &object->table->entity, &object->id.key,
+									   assignments) == CRM_MISSING)
+	{
+		drop_note();
+		treat_gone(object);
+		send_create(object);
+	}
+	else
+		note->answered = true;
+}
+
+static void
+keep_existing(CrmObject *objects, int n, void *arg)
+{
+	if (n > 0)
+		((CrmPushObject *) arg)->got = &objects[0];
+}
+
+/*
+ * A pending creation is of an object that is there: it was sent before and the
+ * answer, or our transaction, was lost; or somebody else made it.  What differs
+ * is written, with what was there before noted.
+ */
+static void
+update_existing(CrmPushObject *object)
+{
+	CrmTable   *table = object->table;
+
+	object->action = CRM_PUSH_UPDATE;
+	if (is_found_missing(object))
+		return;					/* it is back, or was hidden: CDMS's version stands */
+	crm_pull_by_keys(object->conn, table, &object->id.key, 1, keep_existing, object);
+	if (object->got == NULL)
+		throw_gone(object);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (crm_push_is_sent(column) && column != table->key && !object->row->nulls[column->field] &&
+			!crm_value_equal(column->type, object->row->values[column->field], false,
+							 object->got->values[column->field], object->got->nulls[column->field]))
+			object->columns = lappend(object->columns, column);
+	}
+	if (object->columns == NIL)
+		return;
+	note_conflict(object);
+	send_update(object);
+}
+
+static void
+send_create(CrmPushObject *object)
+{
+	List	   *assignments = make_assignments(object, true);
+	CrmSent    *note = note_sent(object, CRM_SENT_CREATE, NIL, assignments);
+
+	if (object->conn->protocol->create(object->conn, &object->table->entity, assignments,
+									   &object->made) != CRM_DUPLICATE)
 	{
 		note->answered = true;
 		return;
 	}
-	treat_gone(object);
-	send_create(object);
+	drop_note();
+	if (!was_pending(object))
+		throw_duplicate(object);
+	update_existing(object);
+}
+
+/*
+ * References of a new object to one that was not there yet, for it refers back:
+ * they follow when both are.
+ */
+static void
+send_deferred(CrmPushObject *object)
+{
+	if (object->deferred == NIL || object->made == NULL)
+		return;
+	object->action = CRM_PUSH_UPDATE;
+	object->got = object->made;
+	object->made = NULL;		/* it is read back as changed */
+	object->columns = object->deferred;
+	object->deferred = NIL;
+	send_update(object);
 }
 
 static void
@@ -399,7 +467,7 @@ send_delete(CrmPushObject *object)
 	/* Gone already is as good, and then nothing is to be undone. */
 	if (object->conn->protocol->remove(object->conn, &object->table->entity,
 									   &object->id.key) == CRM_MISSING)
-		sent = list_delete_last(sent);
+		drop_note();
 	note->answered = true;
 }
 
@@ -495,8 +563,9 @@ check_values(CrmPushObject *object)
 static void
 push_rows(void *arg)
 {
-	List	   *rows = arg;
+	List	   *rows = crm_push_with_parents(arg);
 	CrmPush	   *push = crm_push_collect(rows);
+	List	   *created;
 	ListCell   *lc;
 
 	set_deadline(push->objects);
@@ -507,7 +576,9 @@ push_rows(void *arg)
 	foreach(lc, push->objects)
 		check_values(lfirst(lc));
 
-	send_objects(crm_push_in_order(push, CRM_PUSH_CREATE), send_create);
+	created = crm_push_in_order(push, CRM_PUSH_CREATE);
+	send_objects(created, send_create);
+	send_objects(created, send_deferred);
 	send_objects(crm_push_in_order(push, CRM_PUSH_UPDATE), send_update);
 	send_objects(reversed(crm_push_in_order(push, CRM_PUSH_DELETE)), send_delete);
 
@@ -517,23 +588,37 @@ push_rows(void *arg)
 	crm_push_foreach_group(push, needs_read_back, read_back);
 }
 
-/* Does an error concern the server rather than the change? */
-static bool
-is_servers_fault(ErrorData *error)
+/*
+ * A login that was refused is not tried again for the other changes of that role:
+ * they are parked with it.
+ */
+static void
+park_role(Oid role, const char *reason)
 {
-	return error->sqlerrcode == ERRCODE_INVALID_PASSWORD ||
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
+	ListCell   *lc;
+
+	foreach(lc, soft_objects)
+	{
+		SoftObject *object = lfirst(lc);
+		List	   *rows = crm_ledger_read_object(object->store, &object->key);
+
+		if (rows == NIL || ((CrmOutboxRow *) linitial(rows))->role != role)
+			continue;
+		crm_ledger_failed(rows, reason, true);
+		soft_objects = foreach_delete_current(soft_objects, lc);
+	}
 }
 
 /*
- * What CDMS refused is parked.  When it can't be reached, or the login is refused,
- * the change stays pending, and nothing more is sent in this commit: a hundred
- * attempts would be no better.
+ * What CDMS refused is parked.  When it can't be reached that is no refusal: the
+ * change stays pending, and nothing more is sent in this commit.
  */
 static void
 note_soft_failure(List *rows, ErrorData *error)
 {
-	bool		parked = !is_servers_fault(error);
+	bool		parked = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION;
+	const char *reason = error->detail ? psprintf("%s: %s", error->message, error->detail) :
+		error->message;
 
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
@@ -541,10 +626,11 @@ note_soft_failure(List *rows, ErrorData *error)
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 parked ? errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().") :
 			 errhint("It stays in crm_sync.pending, with what else waits there.")));
-	crm_ledger_failed(rows, error->detail ? psprintf("%s: %s", error->message, error->detail) :
-					  error->message, parked);
+	crm_ledger_failed(rows, reason, parked);
 	if (!parked)
 		soft_objects = NIL;
+	else if (error->sqlerrcode == ERRCODE_INVALID_PASSWORD)
+		park_role(((CrmOutboxRow *) linitial(rows))->role, reason);
 }
 
 /* One object on behalf of no writer, in a subtransaction. */
@@ -598,9 +684,7 @@ push_rounds(void *arg)
 static bool
 is_surely_not_done(ErrorData *error)
 {
-	CrmSent    *last = llast(sent);
-
-	return !last->answered &&
+	return !((CrmSent *) llast(sent))->answered &&
 		(error->sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION ||
 		 error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		 error->sqlerrcode == ERRCODE_INVALID_PASSWORD ||

@@ -290,6 +290,59 @@ read_rows(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 	}
 }
 
+/* Adds the rows of a pending creation to those to be pushed, unless they are there. */
+static List *
+add_pending(List *rows, Oid store, const pg_uuid_t *key)
+{
+	List	   *found = crm_ledger_read_object(store, key);
+	ListCell   *lc;
+
+	if (found == NIL || ((CrmOutboxRow *) linitial(found))->operation != 'i' ||
+		!((CrmOutboxRow *) linitial(found))->pending)
+		return rows;
+	foreach(lc, rows)
+		if (((CrmOutboxRow *) lfirst(lc))->id == ((CrmOutboxRow *) linitial(found))->id)
+			return rows;
+	return list_concat(rows, found);
+}
+
+static List *
+add_parents(List *rows, CrmTable *table, CrmOutboxRow *row, List *stores)
+{
+	ListCell   *lc;
+
+	for (int i = 0; row->changed && i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+		bool		isnull;
+		Datum		key;
+
+		if (column->field < 0 || column->type != UUIDOID ||
+			crm_push_field(table, column)->type != CRM_ENTITY_REFERENCE)
+			continue;
+		key = json_value(row->changed, column, crm_push_field(table, column), &isnull);
+		foreach(lc, isnull ? NIL : stores)
+			rows = add_pending(rows, lfirst_oid(lc), DatumGetUUIDP(key));
+	}
+	return rows;
+}
+
+List *
+crm_push_with_parents(List *rows)
+{
+	List	   *stores = crm_ledger_stores_with_pending();
+	List	   *result = list_copy(rows);
+
+	/* The list grows as it is gone through: parents have parents. */
+	for (int i = 0; stores != NIL && i < list_length(result); i++)
+	{
+		CrmOutboxRow *row = list_nth(result, i);
+
+		result = add_parents(result, table_of_store(row->store), row, stores);
+	}
+	return result;
+}
+
 CrmPush *
 crm_push_collect(List *rows)
 {
@@ -309,21 +362,27 @@ crm_push_collect(List *rows)
 
 /* ------------------------------------------------------------ the order */
 
-static void order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action, List **ordered);
+static bool order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action,
+						 List **ordered);
 
-/* Whatever object of this push has this key, in whichever table. */
-static void
+/*
+ * Whatever object of this push has this key, in whichever table.  False when it
+ * is one that waits for the one that refers to it: a circle.
+ */
+static bool
 order_key(CrmPush *push, const pg_uuid_t *key, CrmPushAction action, List **ordered)
 {
+	bool		result = true;
 	ListCell   *lc;
 
 	foreach(lc, push->stores)
 	{
 		CrmPushObject *object = crm_push_find(push, key, lfirst_oid(lc), HASH_FIND, NULL);
 
-		if (object)
-			order_object(push, object, action, ordered);
+		if (object && !order_object(push, object, action, ordered))
+			result = false;
 	}
+	return result;
 }
 
 /* The key that a reference of this object holds; NULL: none. */
@@ -347,21 +406,25 @@ referenced_key(CrmPushObject *object, CrmColumn *column)
 }
 
 /* The objects of this push that this one refers to are put before it. */
-static void
+static bool
 order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action, List **ordered)
 {
 	if (object->action != action || object->ordered)
-		return;
+		return !object->open;
 	check_stack_depth();
 	object->ordered = true;
+	object->open = true;
 	for (int i = 0; i < object->table->ncolumns; i++)
 	{
-		pg_uuid_t  *key = referenced_key(object, &object->table->columns[i]);
+		CrmColumn  *column = &object->table->columns[i];
+		pg_uuid_t  *key = referenced_key(object, column);
 
-		if (key)
-			order_key(push, key, action, ordered);
+		if (key && !order_key(push, key, action, ordered) && action == CRM_PUSH_CREATE)
+			object->deferred = lappend(object->deferred, column);
 	}
+	object->open = false;
 	*ordered = lappend(*ordered, object);
+	return true;
 }
 
 List *

@@ -39,7 +39,9 @@ typedef struct CrmPushObject
 	CrmStoreRow *row;			/* as it stands here (create, update) */
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
+	List	   *deferred;		/* CrmColumn *: references sent after creation */
 	bool		ordered;
+	bool		open;			/* what it refers to is being ordered */
 } CrmPushObject;
 
 /* One round of pushing. */
@@ -49,6 +51,12 @@ typedef struct CrmPush
 	List	   *stores;			/* that occur in it */
 	List	   *objects;		/* in order of their first change */
 } CrmPush;
+
+/*
+ * The rows, with those of pending creations that they refer to: CDMS takes no
+ * reference to what it does not have.
+ */
+extern List *crm_push_with_parents(List *rows);
 
 /*
  * The objects that these rows (CrmOutboxRow *) are about, with the store's rows
