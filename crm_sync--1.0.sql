@@ -71,6 +71,8 @@ CREATE TABLE crm_sync.outbox (
     since      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX outbox_object ON crm_sync.outbox (store, key, id);
+CREATE INDEX outbox_transaction ON crm_sync.outbox (xid) WHERE push;
+CREATE INDEX outbox_pending ON crm_sync.outbox (store, id) WHERE NOT push AND NOT parked;
 COMMENT ON TABLE crm_sync.outbox IS
     'changes made here that CDMS has not got yet; see the views pending and failed';
 COMMENT ON COLUMN crm_sync.outbox.columns IS

@@ -37,6 +37,7 @@
 #include "utils/uuid.h"
 
 #include "fdw/condition.h"
+#include "sync/store.h"
 
 #define MAX_IN_LIST 25			/* alternatives that are sent for one IN */
 #define MAX_DIGITS 20			/* of a number's text: CDMS refuses longer ones */
@@ -605,17 +606,19 @@ is_key_equality(Oid opno)
 static void
 add_keys(CrmAsk *ask, Datum *values, int n)
 {
+	HTAB	   *known = crm_key_hash("crm_sync keys", sizeof(pg_uuid_t));
+
 	ask->by_key = true;
-	ask->keys = palloc_array(pg_uuid_t, n + 1);
+	ask->keys = MemoryContextAllocHuge(CurrentMemoryContext, (n + 1) * sizeof(pg_uuid_t));
 	for (int i = 0; i < n; i++)
 	{
-		bool		known = false;
+		bool		found;
 
-		for (int j = 0; j < ask->nkeys && !known; j++)
-			known = memcmp(&ask->keys[j], DatumGetUUIDP(values[i]), UUID_LEN) == 0;
-		if (!known)
+		hash_search(known, DatumGetUUIDP(values[i]), HASH_ENTER, &found);
+		if (!found)
 			ask->keys[ask->nkeys++] = *DatumGetUUIDP(values[i]);
 	}
+	hash_destroy(known);
 }
 
 /* key = value, or key IN (...): the objects are asked for by key. */

@@ -36,6 +36,8 @@ typedef struct ModifyState
 	List	   *unnamed;		/* INSERT: those without a value of its own */
 	AttrNumber	key_junk;		/* UPDATE, DELETE: of the plan's row; the key
 								 * is the last parameter */
+	HTAB	   *written;		/* keys: a join may give a row twice, which is
+								 * written once, as of any table */
 	MemoryContext memory;		/* reset for each row */
 	TupleTableSlot *result;		/* to put the store's row in */
 } ModifyState;
@@ -226,7 +228,7 @@ choose_inserted_columns(ModifyState *state, ResultRelInfo *info, EState *estate)
 static List *
 updated_columns(CrmTable *table, ResultRelInfo *info, EState *estate)
 {
-	Bitmapset  *assigned = ExecGetUpdatedCols(info, estate);
+	Bitmapset  *assigned = ExecGetAllUpdatedCols(info, estate);
 	bool		all = info->ri_TrigDesc && info->ri_TrigDesc->trig_update_before_row;
 	List	   *result = NIL;
 
@@ -294,8 +296,11 @@ crm_begin_modify(ModifyTableState *mtstate, ResultRelInfo *info, List *fdw_priva
 			elog(ERROR, "unexpected operation: %d", (int) mtstate->operation);
 	}
 	if (mtstate->operation != CMD_INSERT)
+	{
+		state->written = crm_key_hash("crm_sync written rows", sizeof(pg_uuid_t));
 		state->key_junk = ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist,
 													   KEY_JUNK);
+	}
 }
 
 /* COPY, and rows routed from a partitioned table. */
@@ -342,6 +347,15 @@ keep_result(TupleTableSlot *row, void *arg)
 	ExecStoreVirtualTuple(result);
 }
 
+static bool
+is_written(ModifyState *state, Datum key)
+{
+	bool		found;
+
+	hash_search(state->written, DatumGetUUIDP(key), HASH_ENTER, &found);
+	return found;
+}
+
 /* Writes the row; what the store made of it is put in slot.  NULL: nothing was written. */
 static TupleTableSlot *
 write_row(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -365,7 +379,8 @@ write_row(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 		values[n] = ExecGetJunkAttribute(plan_slot, state->key_junk, &nulls[n]);
 
 	ExecClearTuple(state->result);
-	(void) crm_statement_run(state->statement, values, nulls, keep_result, state);
+	if (state->written == NULL || !is_written(state, values[n]))
+		(void) crm_statement_run(state->statement, values, nulls, keep_result, state);
 	MemoryContextSwitchTo(before);
 
 	if (TupIsNull(state->result))

@@ -67,7 +67,9 @@ typedef struct CrmScanState
 typedef struct StatementSnapshot
 {
 	EState	   *estate;
-	Snapshot	snapshot;
+	Snapshot	snapshot;		/* the latest */
+	List	   *snapshots;		/* all: a bitmap scan may have taken any for its
+								 * own when it was initialised */
 	int			users;			/* scans */
 } StatementSnapshot;
 
@@ -115,21 +117,45 @@ static void
 renew_snapshot(StatementSnapshot *statement)
 {
 	EState	   *estate = statement->estate;
+	PlannedStmt *plan = estate->es_plannedstmt;
+	MemoryContext before = MemoryContextSwitchTo(estate->es_query_cxt);
 
-	if (estate->es_output_cid != 0)
+	if (plan->commandType != CMD_SELECT || plan->hasModifyingCTE || plan->rowMarks != NIL)
 		estate->es_output_cid = GetCurrentCommandId(true);
-	if (statement->snapshot)
-		UnregisterSnapshot(statement->snapshot);
 
 	/* Only an active snapshot is sure to be a copy that the next command leaves alone. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	statement->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	PopActiveSnapshot();
-	if (!estate->es_plannedstmt->parallelModeNeeded)
+	statement->snapshots = lappend(statement->snapshots, statement->snapshot);
+	MemoryContextSwitchTo(before);
+	if (!plan->parallelModeNeeded)
 	{
 		UnregisterSnapshot(estate->es_snapshot);
 		estate->es_snapshot = RegisterSnapshot(statement->snapshot);
 	}
+}
+
+static void
+release_snapshots(StatementSnapshot *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->snapshots)
+		UnregisterSnapshot(lfirst(lc));
+	statement->snapshots = NIL;
+}
+
+/*
+ * The statement that has asked.  A plan that is run again for a row that somebody
+ * else has changed (EvalPlanQual) asks nothing: it goes by what the statement got.
+ */
+static EState *
+asking_estate(EState *estate)
+{
+	while (estate->es_epq_active)
+		estate = estate->es_epq_active->parentestate;
+	return estate;
 }
 
 /* ------------------------------------------------------- synchronised */
@@ -271,7 +297,7 @@ start_store_scan(ForeignScanState *node, CrmScanState *state)
 
 		prepare_store_scan(node, state);
 		state->scan = crm_scan_open(state->statement,
-									statement_snapshot(node->ss.ps.state)->snapshot);
+									statement_snapshot(asking_estate(node->ss.ps.state))->snapshot);
 		MemoryContextSwitchTo(before);
 	}
 	evaluate_params(node, state);
@@ -448,7 +474,11 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 		check_keys_fit(state);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || !OidIsValid(state->table->store))
 		return;
-	ask(node, state);
+	if (node->ss.ps.state->es_epq_active)
+		state->asked.overlay = crm_pull_overlay(state->table,
+												asking_estate(node->ss.ps.state)->es_query_cxt);
+	else
+		ask(node, state);
 }
 
 TupleTableSlot *
@@ -490,10 +520,7 @@ crm_end_scan(ForeignScanState *node)
 	{
 		statement = statement_snapshot(node->ss.ps.state);
 		if (--statement->users == 0)
-		{
-			UnregisterSnapshot(statement->snapshot);
-			statement->snapshot = NULL;
-		}
+			release_snapshots(statement);
 	}
 }
 

@@ -2,6 +2,11 @@
  * sync/attempt.c
  *	  An internal subtransaction round a call: whatever was thrown, locks of the
  *	  outer transaction are held still and the database can be used again.
+ *
+ * Before a COMMIT, too: BeginInternalSubTransaction accepts a block that ends.  An
+ * Assert at the end of RollbackAndReleaseCurrentSubTransaction does not list that
+ * state, though (PostgreSQL 15 to 18): servers built with assertions stop there,
+ * as they do for a deferred trigger that catches an exception.
  */
 #include "postgres.h"
 

@@ -114,17 +114,29 @@ pushed_columns(CrmTable *table, RowChange *row)
 	return result;
 }
 
+static const pg_uuid_t *
+row_key(CrmTable *table, RowChange *row, HeapTuple tuple)
+{
+	bool		isnull;
+	Datum		key = column_value(row, tuple, table->key->store_attnum, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("the key \"%s\" of an object must not be null", table->key->name)));
+	return DatumGetUUIDP(key);
+}
+
 static void
 record(CrmTable *table, RowChange *row)
 {
 	HeapTuple	latest = row->after ? row->after : row->before;
 	TupleDesc	desc = RelationGetDescr(row->rel);
-	bool		isnull;
 	const char *actor = NULL;
 	bool		pulled = crm_store_is_pulling(RelationGetRelid(row->rel), &actor);
 	CrmChange	change = {
 		.store = RelationGetRelid(row->rel),
-		.key = DatumGetUUIDP(column_value(row, latest, table->key->store_attnum, &isnull)),
+		.key = row_key(table, row, latest),
 		.operation = row->before == NULL ? "insert" : row->after == NULL ? "delete" : "update",
 		.origin = pulled ? "cdms" : "crm",
 		.actor = pulled ? (actor ? actor : "cdms") : GetUserNameFromId(GetUserId(), false),

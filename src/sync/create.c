@@ -10,6 +10,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -152,10 +153,11 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	char		kind = get_rel_relkind(store);
 	AttrNumber	key;
 
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not a table and can't be a store", qualified)));
+				 errmsg("%s can't be a store", qualified),
+				 errdetail("A store is a plain table, without partitions and inheritance.")));
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
@@ -174,6 +176,8 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("table %s has no column \"%s\" for the key", qualified, table->key->name),
 				 errhint("Rename the column that holds it, or name another store.")));
+	run(psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", qualified,
+				 quote_identifier(table->key->name)));
 	if (!has_unique_key(store, key))
 		run(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", qualified,
 					 quote_identifier(table->key->name)));
@@ -220,6 +224,19 @@ depend_on_store(CrmTable *table, Oid store)
 	recordDependencyOn(&foreign_table, &referenced, DEPENDENCY_NORMAL);
 }
 
+/* A value that is computed here is not CDMS's to give, nor to be sent there. */
+static void
+refuse_generated(CrmTable *table)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (get_attgenerated(table->relid, table->columns[i].attnum))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("foreign table %s has a generated column \"%s\" and can't be synchronised",
+							table->name, table->columns[i].name),
+					 errhint("Give the generated column to the store alone.")));
+}
+
 static Oid
 make_store(CrmTable *table, const char *schema, const char *name)
 {
@@ -242,9 +259,6 @@ make_store(CrmTable *table, const char *schema, const char *name)
 		create_table(table, qualified);
 
 	store = get_relname_relid(name, namespace);
-	if (table->owner != GetUserId())
-		run(psprintf("ALTER TABLE %s OWNER TO %s", qualified,
-					 quote_identifier(GetUserNameFromId(table->owner, false))));
 	attach_triggers(qualified);
 	set_store_option(table, qualified);
 	depend_on_store(table, store);
@@ -259,6 +273,8 @@ crm_create_store(PG_FUNCTION_ARGS)
 	char	   *name;
 	int			level;
 	Oid			store;
+	Oid			user;
+	int			security;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -268,12 +284,19 @@ crm_create_store(PG_FUNCTION_ARGS)
 	crm_table_require_owner(table);
 	store_name(table, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1), &schema, &name);
 
+	refuse_generated(table);
 	level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+
+	/* Whoever calls it, defaults and checks of the tables are their owner's. */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
+						   (table->owner == user ? 0 : SECURITY_RESTRICTED_OPERATION));
 	SPI_connect();
 	store = make_store(table, schema, name);
 	SPI_finish();
+	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
 	PG_RETURN_OID(store);
 }

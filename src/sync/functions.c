@@ -12,6 +12,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/pull.h"
@@ -110,9 +111,28 @@ crm_discard(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(owns_change(id) && crm_ledger_discard(id));
 }
 
-static void
-put_status(ReturnSetInfo *result, CrmTable *table)
+typedef struct Status
 {
+	Oid			relid;
+	ReturnSetInfo *result;
+} Status;
+
+/* A table whose options don't fit together: that is all there is to say of it. */
+static void
+put_broken(Status *status, const char *error)
+{
+	Datum		values[10] = {ObjectIdGetDatum(status->relid)};
+	bool		nulls[10] = {false, true, true, true, true, true, true, true, true, false};
+
+	values[9] = CStringGetTextDatum(error);
+	tuplestore_putvalues(status->result->setResult, status->result->setDesc, values, nulls);
+}
+
+static void
+put_status(void *arg)
+{
+	ReturnSetInfo *result = ((Status *) arg)->result;
+	CrmTable   *table = crm_table_get(((Status *) arg)->relid);
 	const char *error;
 	TimestampTz last = crm_pull_last(table->relid, &error);
 	Datum		values[10] = {0};
@@ -149,8 +169,16 @@ crm_status(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, crm_table_all_synchronised())
-		if (pg_class_aclcheck(lfirst_oid(lc), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
-			put_status(result, crm_table_get(lfirst_oid(lc)));
+	{
+		Status		status = {lfirst_oid(lc), result};
+		ErrorData  *error;
+
+		if (pg_class_aclcheck(status.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+			continue;
+		error = crm_attempt(put_status, &status);
+		if (error)
+			put_broken(&status, error->message);
+	}
 	return (Datum) 0;
 }
 

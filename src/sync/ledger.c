@@ -78,14 +78,16 @@ static OwnStatement record_missing = {
 /* Its own rows have its xid and its start: the xid alone might come from a dump. */
 static OwnStatement read_own = {
 	READ_OUTBOX "EXISTS (SELECT FROM crm_sync.outbox m "
-	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.push "
+	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.role " IS " o.role AND m.push "
 	"AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
 	"ORDER BY o.id",
 	0
 };
 
+/* What another session is sending just now is left to it. */
 static OwnStatement read_object = {
-	READ_OUTBOX "NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id",
+	READ_OUTBOX "NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id "
+	"FOR UPDATE SKIP LOCKED",
 	2, {OIDOID, UUIDOID}
 };
 

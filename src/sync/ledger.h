@@ -55,7 +55,9 @@ extern void crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role)
 /*
  * Rows of the outbox (CrmOutboxRow *) in order: what this transaction must push,
  * with all that is pending or parked of the same objects, for who writes an
- * object again may have put right what was wrong; or what is pending of one.
+ * object again may have put right what was wrong; or what is pending of one,
+ * locked, less what another session has locked.  What other roles wrote is theirs
+ * to send.
  */
 extern List *crm_ledger_read_own(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);

@@ -38,6 +38,8 @@
 #include "sync/store.h"
 
 #define CREATES_PER_READ 100	/* contract, read rule 3 */
+#define KEYS_BY_KEY 25			/* more objects of a complete table are not asked
+								 * for one by one */
 #define RECENT_OBJECTS 1000		/* remembered as just got; more are got again.
 								 * All where answers must repeat */
 
@@ -154,8 +156,8 @@ scope_of(MemoryContext statement)
 }
 
 /* The overlay that all scans of a table share in a statement. */
-static CrmOverlay *
-statement_overlay(MemoryContext statement, CrmTable *table)
+CrmOverlay *
+crm_pull_overlay(CrmTable *table, MemoryContext statement)
 {
 	MemoryContext scope = scope_of(statement);
 	StatementOverlay *entry;
@@ -559,11 +561,15 @@ changed_since(CrmTable *table, TimestampTz pulled_through)
 								 TimestampTzGetDatum(since), TIMESTAMPTZOID);
 }
 
-/* Is all that was answered in the store?  Otherwise it must be asked for again. */
+/*
+ * Is all that was answered in the store, and may the watermark be written?  Under
+ * REPEATABLE READ it could collide with another session's.
+ */
 static bool
 is_stored(Pull *pull)
 {
-	return !XactReadOnly && crm_overlay_is_empty(pull->application.overlay);
+	return !XactReadOnly && !IsolationUsesXactSnapshot() &&
+		crm_overlay_is_empty(pull->application.overlay);
 }
 
 /*
@@ -761,6 +767,20 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 	return pull->written;
 }
 
+/* Of a complete table asking for changes is one request, whatever number of keys. */
+static const CrmAsk *
+cheaper_question(CrmTable *table, const CrmAsk *ask)
+{
+	TimestampTz pulled_through;
+	CrmAsk	   *changes;
+
+	if (ask->nkeys <= KEYS_BY_KEY || !crm_pull_is_complete(table, &pulled_through))
+		return ask;
+	changes = palloc0_object(CrmAsk);
+	changes->wait = ask->wait;
+	return changes;
+}
+
 CrmAsked
 crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 {
@@ -772,12 +792,13 @@ crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 	crm_table_require_store(table);
 	if (crm_mode == CRM_MODE_LOCAL || (ask->by_key && ask->nkeys == 0))
 		return asked;
+	ask = cheaper_question(table, ask);
 
 	own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(own);
 	conn = crm_connection_get(table->serverid, table->owner);
 	if (!ask->wait && crm_overlay_is_allowed(table))
-		asked.overlay = statement_overlay(statement, table);
+		asked.overlay = crm_pull_overlay(table, statement);
 	if (asked_before(statement, table->relid, question_text(conn, table, ask)))
 		asked.repeated = true;
 	else

@@ -48,6 +48,9 @@ typedef struct CrmAsked
  */
 extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement);
 
+/* What that could not store, for this statement. */
+extern CrmOverlay *crm_pull_overlay(CrmTable *table, MemoryContext statement);
+
 /*
  * The same for all that CDMS has, whatever was asked before in the statement:
  * crm_sync.pull().  Result: objects written.

@@ -38,17 +38,13 @@
 
 #define MAX_ROUNDS 100			/* of triggers writing in answer to a push */
 
-/* An object that is sent on behalf of no writer: failure is a WARNING. */
-typedef struct SoftObject
-{
-	Oid			store;
-	pg_uuid_t	key;
-} SoftObject;
-
 int			crm_mode = CRM_MODE_SYNC;
 
 static bool due = false;
+
+/* Objects (CrmPushKey *) that are sent on behalf of no writer: failure is a WARNING. */
 static List *soft_objects = NIL;	/* in TopTransactionContext */
+static HTAB *soft_index = NULL; /* of the same */
 static List *sent = NIL;		/* CrmSent *, of this commit */
 static TimestampTz commit_start = 0;
 static int	commit_timeout = 0; /* milliseconds; 0: none yet */
@@ -64,30 +60,49 @@ crm_push_at_commit(void)
 bool
 crm_push_is_due(void)
 {
-	return due || soft_objects != NIL;
+	return due || (soft_objects != NIL && !XactReadOnly);
+}
+
+bool
+crm_push_is_bound(void)
+{
+	return due;
 }
 
 void
 crm_push_at_end(void)
 {
 	due = false;
-	soft_objects = NIL;			/* its memory goes with the transaction */
+	soft_objects = NIL;			/* their memory goes with the transaction */
+	soft_index = NULL;
 	crm_http_set_deadline(0, NULL);
 }
 
 static void
 add_soft(Oid store, List *keys)
 {
+	HASHCTL		ctl = {
+		.keysize = sizeof(CrmPushKey),.entrysize = sizeof(CrmPushKey),
+		.hcxt = TopTransactionContext
+	};
 	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
 	ListCell   *lc;
 
+	if (soft_index == NULL)
+		soft_index = hash_create("crm_sync pending objects", 64, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	foreach(lc, keys)
 	{
-		SoftObject *object = palloc_object(SoftObject);
+		CrmPushKey	wanted;
+		CrmPushKey *object;
+		bool		found;
 
-		object->store = store;
-		object->key = *(pg_uuid_t *) lfirst(lc);
-		soft_objects = lappend(soft_objects, object);
+		memset(&wanted, 0, sizeof(wanted));
+		wanted.store = store;
+		wanted.key = *(pg_uuid_t *) lfirst(lc);
+		object = hash_search(soft_index, &wanted, HASH_ENTER, &found);
+		if (!found)
+			soft_objects = lappend(soft_objects, object);
 	}
 	MemoryContextSwitchTo(before);
 }
@@ -599,7 +614,7 @@ park_role(Oid role, const char *reason)
 
 	foreach(lc, soft_objects)
 	{
-		SoftObject *object = lfirst(lc);
+		CrmPushKey *object = lfirst(lc);
 		List	   *rows = crm_ledger_read_object(object->store, &object->key);
 
 		if (rows == NIL || ((CrmOutboxRow *) linitial(rows))->role != role)
@@ -633,20 +648,69 @@ note_soft_failure(List *rows, ErrorData *error)
 		park_role(((CrmOutboxRow *) linitial(rows))->role, reason);
 }
 
-/* One object on behalf of no writer, in a subtransaction. */
-static void
-push_soft(SoftObject *object)
+/* One object on behalf of no writer, and its rows as they were sent. */
+typedef struct SoftPush
 {
-	List	   *rows = crm_ledger_read_object(object->store, &object->key);
+	CrmPushKey *object;
+	List	   *rows;
+	MemoryContext memory;
+} SoftPush;
+
+/*
+ * The row is locked first: whoever writes the object now sends what is pending of
+ * it with his own, and must not be overtaken by an older version.
+ */
+static void
+push_soft_rows(void *arg)
+{
+	SoftPush   *push = arg;
+	CrmStore   *store = crm_store_open(crm_push_table(push->object->store));
+	HTAB	   *rows = crm_store_rows(store, &push->object->key, 1);
+	HTAB	   *locked = crm_store_lock(store, &push->object->key, 1);
+	MemoryContext before;
+
+	if (hash_get_num_entries(rows) != hash_get_num_entries(locked))
+		return;
+	before = MemoryContextSwitchTo(push->memory);
+	push->rows = crm_ledger_read_object(push->object->store, &push->object->key);
+	MemoryContextSwitchTo(before);
+	if (push->rows != NIL)
+		push_rows(push->rows);
+}
+
+/* Somebody else was at it: it is left to him. */
+static bool
+is_collision(ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+static void
+push_soft(CrmPushKey *object)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pending object",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	SoftPush	push = {object, NIL, memory};
+	List	   *outer = sent;
 	ErrorData  *error;
 
-	if (rows == NIL)
-		return;					/* pushed meanwhile, or rolled back */
-	error = crm_attempt(push_rows, rows);
+	/* Its writes are not undone with the others': it stays pending, and is repeated. */
+	sent = NIL;
+	error = crm_attempt(push_soft_rows, &push);
+	sent = outer;
 	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
-	if (error)
-		note_soft_failure(rows, error);
+	if (error && !is_collision(error))
+	{
+		if (push.rows == NIL)
+			push.rows = crm_ledger_read_object(object->store, &object->key);
+		if (push.rows != NIL)
+			note_soft_failure(push.rows, error);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(memory);
 }
 
 /* Deferred checks queued by a read-back would not be made any more: make them at once. */
@@ -660,7 +724,7 @@ set_constraints_immediate(void)
 }
 
 static void
-push_rounds(void *arg)
+push_rounds(void)
 {
 	for (int round = 0; due; round++)
 	{
@@ -691,16 +755,26 @@ is_surely_not_done(ErrorData *error)
 		 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION);
 }
 
+static void
+push_everything(void *arg)
+{
+	push_rounds();
+	while (soft_objects != NIL && !XactReadOnly)
+	{
+		CrmPushKey *object = linitial(soft_objects);
+
+		soft_objects = list_delete_first(soft_objects);
+		push_soft(object);
+	}
+	push_rounds();				/* what triggers wrote in answer */
+}
+
 /* All of it or nothing: a failure is undone in CDMS before it is passed on. */
 static void
-push_hard(void)
+undo_and_throw(ErrorData *error)
 {
-	ErrorData  *error = crm_attempt(push_rounds, NULL);
-
-	if (error == NULL)
-		return;
 	if (sent != NIL && is_surely_not_done(error))
-		sent = list_delete_last(sent);
+		drop_note();
 	if (sent != NIL)
 		error->detail = psprintf("%s%s%s", error->detail ? error->detail : "",
 								 error->detail ? " " : "", crm_undo(sent));
@@ -713,6 +787,7 @@ crm_push_all(void)
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync push",
 												 ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(memory);
+	ErrorData  *error;
 
 	commit_start = GetCurrentTimestamp();
 	commit_timeout = 0;
@@ -721,15 +796,9 @@ crm_push_all(void)
 	set_constraints_immediate();
 	if (IsolationIsSerializable())
 		PreCommit_CheckForSerializationFailure();
-	push_hard();
-	while (soft_objects != NIL)
-	{
-		SoftObject *object = linitial(soft_objects);
-
-		soft_objects = list_delete_first(soft_objects);
-		push_soft(object);
-	}
-	push_hard();				/* what triggers wrote in answer */
+	error = crm_attempt(push_everything, NULL);
+	if (error)
+		undo_and_throw(error);
 	PopActiveSnapshot();
 
 	MemoryContextSwitchTo(before);

@@ -32,8 +32,9 @@ extern int64 crm_push_pending(CrmTable *table);
 /* Before the commit: sends all that. */
 extern void crm_push_all(void);
 
-/* Is there anything to send? */
+/* Is there anything to send?  Anything that this transaction must send? */
 extern bool crm_push_is_due(void);
+extern bool crm_push_is_bound(void);
 
 extern void crm_push_at_end(void);
 

@@ -153,8 +153,8 @@ collect_columns(CrmPushObject *object)
 		object->action = CRM_PUSH_NONE;
 }
 
-static CrmTable *
-table_of_store(Oid store)
+CrmTable *
+crm_push_table(Oid store)
 {
 	CrmTable   *table = crm_table_of_store(store);
 
@@ -215,7 +215,7 @@ add_row(CrmPush *push, CrmOutboxRow *row)
 	if (!found)
 	{
 		memset((char *) object + sizeof(CrmPushKey), 0, sizeof(CrmPushObject) - sizeof(CrmPushKey));
-		object->table = table_of_store(row->store);
+		object->table = crm_push_table(row->store);
 		push->objects = lappend(push->objects, object);
 		push->stores = list_append_unique_oid(push->stores, row->store);
 	}
@@ -338,7 +338,7 @@ crm_push_with_parents(List *rows)
 	{
 		CrmOutboxRow *row = list_nth(result, i);
 
-		result = add_parents(result, table_of_store(row->store), row, stores);
+		result = add_parents(result, crm_push_table(row->store), row, stores);
 	}
 	return result;
 }

@@ -52,6 +52,9 @@ typedef struct CrmPush
 	List	   *objects;		/* in order of their first change */
 } CrmPush;
 
+/* The table of a store that has something to send; ERROR when there is none. */
+extern CrmTable *crm_push_table(Oid store);
+
 /*
  * The rows, with those of pending creations that they refer to: CDMS takes no
  * reference to what it does not have.

@@ -38,7 +38,23 @@ typedef struct VisitReceiver
 	DestReceiver pub;
 	CrmRowVisitor visit;
 	void	   *arg;
+	MemoryContext memory;		/* the caller's */
 } VisitReceiver;
+
+/* Row security may rewrite the query; a rule would make another one of it, or several. */
+static Query *
+rewritten(Query *query)
+{
+	CmdType		command = query->commandType;
+	List	   *queries = pg_rewrite_query(query);
+
+	if (list_length(queries) != 1 || linitial_node(Query, queries)->commandType != command)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a store can't have rules"),
+				 errhint("Use triggers instead.")));
+	return linitial_node(Query, queries);
+}
 
 CrmStatement *
 crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, List *quals)
@@ -58,8 +74,7 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 		query->jointree->quals =
 			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
 
-	/* Row security may rewrite the query, a rule could make several of it. */
-	query = linitial_node(Query, pg_rewrite_query(query));
+	query = rewritten(query);
 	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
 	return statement;
 }
@@ -102,9 +117,15 @@ static bool
 visit_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	VisitReceiver *receiver = (VisitReceiver *) self;
+	MemoryContext before;
 
 	if (receiver->visit)
+	{
+		/* The executor's own goes when the statement ends. */
+		before = MemoryContextSwitchTo(receiver->memory);
 		receiver->visit(slot, receiver->arg);
+		MemoryContextSwitchTo(before);
+	}
 	return true;
 }
 
@@ -123,7 +144,7 @@ crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
 				  CrmRowVisitor visit, void *arg)
 {
 	VisitReceiver receiver = {
-		{visit_row, visit_startup, visit_nothing, visit_nothing, DestNone}, visit, arg
+		{visit_row, visit_startup, visit_nothing, visit_nothing, DestNone}, visit, arg, CurrentMemoryContext
 	};
 	QueryDesc  *desc;
 	uint64		processed;
@@ -182,6 +203,13 @@ crm_scan_rescan(CrmScan *scan, Datum *values, bool *nulls)
 	scan->desc = CreateQueryDesc(scan->statement->plan, scan->statement->sql, scan->snapshot,
 								 InvalidSnapshot, None_Receiver, params, NULL, 0);
 	ExecutorStart(scan->desc, EXEC_FLAG_SKIP_TRIGGERS);
+
+	/*
+	 * A row that the statement has written itself since its snapshot was taken is
+	 * then passed over, as in an UPDATE of a table.
+	 */
+	if (scan->statement->plan->rowMarks != NIL)
+		scan->desc->estate->es_output_cid = scan->snapshot->curcid;
 	MemoryContextSwitchTo(before);
 }
 

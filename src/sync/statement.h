@@ -34,8 +34,9 @@ typedef void (*CrmRowVisitor) (TupleTableSlot *row, void *arg);
 
 /*
  * Runs it to its end under a fresh snapshot, its triggers included, and makes
- * what it did visible.  visit (may be NULL) gets each row returned.  Result:
- * rows processed.
+ * what it did visible.  visit (may be NULL) gets each row returned, in the
+ * caller's memory context; the row itself lasts for the call.  Result: rows
+ * processed.
  */
 extern uint64 crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
 								CrmRowVisitor visit, void *arg);

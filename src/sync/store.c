@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -68,8 +69,16 @@ crm_store_column_expr(CrmTable *table, const CrmColumn *column)
 	var = (Node *) makeVar(1, column->store_attnum, type, typmod, collation, 0);
 	if (type == column->type)
 		return var;
-	return coerce_to_target_type(NULL, var, type, column->type, column->typmod,
-								 COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+	var = coerce_to_target_type(NULL, var, type, column->type, column->typmod,
+								COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+	if (var == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of store %s is of type %s, that of foreign table %s of type %s",
+						column->name, table->store_name, format_type_be(type), table->name,
+						format_type_be(column->type)),
+				 errhint("Alter one of them.")));
+	return var;
 }
 
 static const CrmColumn *
@@ -286,13 +295,26 @@ crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
 	return locked;
 }
 
-/* Runs a statement whose rows' changes are CDMS's. */
+/*
+ * Runs a statement whose rows' changes are CDMS's.  It is the owner's act, whoever
+ * reads: the owner's triggers and checks must not run with a reader's rights, nor
+ * anything of theirs later, hence the restrictions.
+ */
 static bool
 run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 		   const char *actor)
 {
 	volatile typeof(pulling) before = pulling;
 	volatile uint64 processed = 0;
+	Oid			owner = store->table->owner;
+	int			level = NewGUCNestLevel();
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (owner != user)
+		SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
 
 	pulling.store = store->table->store;
 	pulling.trigger_depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)) + 1;
@@ -306,6 +328,8 @@ run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 		pulling = before;
 	}
 	PG_END_TRY();
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, level);
 	return processed > 0;
 }
 

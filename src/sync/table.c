@@ -15,7 +15,9 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
+#include "commands/trigger.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
@@ -260,14 +262,43 @@ find_key(CrmTable *table)
 /*
  * The table that an option "store" names; InvalidOid when there is none, or when
  * it is somebody else's: his writes are not for this table's owner to read.
+ * Neither the current user's rights nor his search_path matter.
  */
 static Oid
-resolve_store(const char *store, Oid owner)
+resolve_store(const char *store, Oid foreign_table)
 {
-	List	   *names = stringToQualifiedNameList(store);
-	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+	List	   *names;
+	Oid			schema = get_rel_namespace(foreign_table);
+	Oid			relid;
 
-	return OidIsValid(relid) && relation_owner(relid) == owner ? relid : InvalidOid;
+	if (!SplitIdentifierString(pstrdup(store), '.', &names) || list_length(names) > 2 ||
+		names == NIL)
+		return InvalidOid;
+	if (list_length(names) == 2)
+		schema = get_namespace_oid(linitial(names), true);
+	relid = OidIsValid(schema) ? get_relname_relid(llast(names), schema) : InvalidOid;
+	return OidIsValid(relid) && relation_owner(relid) == relation_owner(foreign_table) ?
+		relid : InvalidOid;
+}
+
+/* Does the store tell of its changes? */
+static bool
+has_capture(Oid store)
+{
+	Relation	rel = relation_open(store, AccessShareLock);
+	bool		found = false;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_DISABLED &&
+			get_func_namespace(trigger->tgfoid) == get_namespace_oid("crm_sync", true) &&
+			strcmp(get_func_name(trigger->tgfoid), "capture") == 0)
+			found = true;
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
 }
 
 static void
@@ -276,9 +307,10 @@ find_store(CrmTable *table, const char *store)
 	if (store == NULL)
 		return;
 	table->store_option = pstrdup(store);
-	table->store = resolve_store(store, table->owner);
+	table->store = resolve_store(store, table->relid);
 	if (!OidIsValid(table->store))
 		return;
+	table->captured = has_capture(table->store);
 	table->store_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->store)),
 												   get_rel_name(table->store));
 	for (int i = 0; i < table->ncolumns; i++)
@@ -409,8 +441,9 @@ crm_table_get(Oid relid)
 
 	if (!found)
 		entry->table = NULL;
-	if (entry->table && entry->table->valid)
-		return entry->table;
+	if (entry->table && entry->table->valid &&
+		(entry->table->store_option == NULL || OidIsValid(entry->table->store)))
+		return entry->table;	/* nothing tells when a store that is not there comes */
 
 	fresh = build_table(relid);
 	entry = hash_search(tables, &relid, HASH_ENTER, &found);
@@ -478,7 +511,7 @@ crm_table_of_store(Oid store)
 		Oid			relid = lfirst_oid(lc);
 		char	   *name = crm_option(GetForeignTable(relid)->options, "store");
 
-		if (resolve_store(name, relation_owner(relid)) == store)
+		if (resolve_store(name, relid) == store)
 			return crm_table_get(relid);
 	}
 	return NULL;
@@ -544,6 +577,12 @@ crm_table_require_store(CrmTable *table)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("foreign table %s is pass-through: it has no store", table->name),
 				 errhint("Synchronise it: SELECT crm_sync.create_store('%s').", table->name)));
+	if (!table->captured)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store %s of foreign table %s lacks the trigger that captures its changes",
+						table->store_name, table->name),
+				 errhint("Attach it: SELECT crm_sync.create_store('%s').", table->name)));
 	for (int i = 0; i < table->ncolumns; i++)
 		if (table->columns[i].store_attnum == InvalidAttrNumber)
 			ereport(ERROR,

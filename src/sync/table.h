@@ -49,6 +49,7 @@ typedef struct CrmTable
 	char	   *name;			/* qualified, for messages */
 	char	   *store_option;	/* NULL: pass-through */
 	Oid			store;			/* InvalidOid also when it is not there */
+	bool		captured;		/* the store has crm_sync's trigger */
 	char	   *store_name;		/* qualified and quoted, for SQL */
 	CrmOnMissing on_missing;
 	bool		updatable;

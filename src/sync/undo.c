@@ -175,8 +175,12 @@ crm_undo(List *sent)
 	for (int i = list_length(sent) - 1; i >= 0; i--)
 	{
 		Undoing		undoing = {.sent = list_nth(sent, i)};
-		ErrorData  *error = crm_attempt(undo_one, &undoing);
+		ErrorData  *error;
 
+		/* Who presses Ctrl-C again does not mean that half of it should stay. */
+		do
+			error = crm_attempt(undo_one, &undoing);
+		while (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
 		if (error)
 			append_left(&left, undoing.sent, psprintf("it could not be undone: %s",
 													  error->message));

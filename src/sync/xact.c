@@ -15,7 +15,7 @@
 static void
 refuse_prepare(void)
 {
-	if (crm_push_is_due())
+	if (crm_push_is_bound())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has changes to push to CDMS"),
