@@ -145,3 +145,4 @@ SELECT cdms.requests('POST') + cdms.requests('MERGE') + cdms.requests('DELETE') 
 SET client_min_messages = warning;
 DROP SCHEMA reading CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;
