@@ -453,3 +453,4 @@ SELECT again FROM filters.again(1000) WHERE again NOT LIKE '% ILIKE %';
 SET client_min_messages = warning;
 DROP SCHEMA filters, direct, plain, synced CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;

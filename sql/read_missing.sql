@@ -110,3 +110,4 @@ SELECT count(*) FROM crm_sync.failed WHERE store = 'missing.org_store'::regclass
 SET client_min_messages = warning;
 DROP SCHEMA missing CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;

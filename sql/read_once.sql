@@ -213,3 +213,4 @@ SELECT once.asked();
 SET client_min_messages = warning;
 DROP SCHEMA once CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;

@@ -53,3 +53,4 @@ COMMIT;
 SET client_min_messages = warning;
 DROP SCHEMA repeat CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;

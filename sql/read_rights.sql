@@ -138,3 +138,4 @@ DROP SCHEMA rights, planted CASCADE;
 DROP SERVER cdms CASCADE;
 DROP OWNED BY rights_owner, rights_reader, rights_nobody;
 DROP ROLE rights_owner, rights_reader, rights_nobody;
+TRUNCATE crm_sync.history, crm_sync.outbox;

@@ -171,3 +171,4 @@ SELECT label FROM shop.land WHERE id = 'c0f70000-0000-4000-8000-000000000001';
 SET client_min_messages = warning;
 DROP SCHEMA shop, shop_stores CASCADE;
 DROP SERVER cdms CASCADE;
+TRUNCATE crm_sync.history, crm_sync.outbox;
