@@ -71,7 +71,7 @@ keep(Sample *sample, int position, Datum *values, bool *nulls)
 	MemoryContextSwitchTo(before);
 }
 
-/* value(i, column, &isnull) of one row, in the shape of the foreign table. */
+/* A row whose values come in the order of the table's columns. */
 static void
 sample_row(Sample *sample, Datum *by_column, bool *null_by_column)
 {

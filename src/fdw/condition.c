@@ -131,7 +131,6 @@ static const struct
 	{'k', "\xE2\x84\xAA"},		/* U+212A, Kelvin sign */
 };
 
-
 static CrmCondition *to_condition(CrmTable *table, Node *node);
 
 /* ------------------------------------------------------------- columns */

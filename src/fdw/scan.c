@@ -457,7 +457,7 @@ void
 crm_begin_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	CrmScanState  *state = palloc0_object(CrmScanState);
+	CrmScanState *state = palloc0_object(CrmScanState);
 
 	node->fdw_state = state;
 	state->table = crm_table_get(RelationGetRelid(node->ss.ss_currentRelation));
@@ -484,7 +484,7 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 TupleTableSlot *
 crm_iterate_scan(ForeignScanState *node)
 {
-	CrmScanState  *state = node->fdw_state;
+	CrmScanState *state = node->fdw_state;
 
 	return OidIsValid(state->table->store) ? next_store_row(node, state) :
 		next_passthrough_row(node, state);
@@ -493,7 +493,7 @@ crm_iterate_scan(ForeignScanState *node)
 void
 crm_rescan(ForeignScanState *node)
 {
-	CrmScanState  *state = node->fdw_state;
+	CrmScanState *state = node->fdw_state;
 
 	state->started = false;
 	state->returned = 0;
@@ -504,7 +504,7 @@ crm_rescan(ForeignScanState *node)
 void
 crm_end_scan(ForeignScanState *node)
 {
-	CrmScanState  *state = node->fdw_state;
+	CrmScanState *state = node->fdw_state;
 	StatementSnapshot *statement;
 
 	if (state == NULL)
@@ -555,7 +555,7 @@ explain_store_filter(ForeignScan *plan, ExplainState *es)
 void
 crm_explain_scan(ForeignScanState *node, ExplainState *es)
 {
-	CrmScanState  *state = node->fdw_state;
+	CrmScanState *state = node->fdw_state;
 
 	explain_store_filter((ForeignScan *) node->ss.ps.plan, es);
 	ExplainPropertyText("CDMS Request", describe(state), es);

@@ -2,11 +2,10 @@
  * sync/apply.c
  *	  From answers to rows of the store, waiting for nobody.
  *
- * A row may be locked by another session, its key may be in another's
- * uncommitted row, a foreign key or a user's trigger may run into a lock: so the
- * write is tried in a subtransaction with a short lock_timeout.  A page is tried
- * whole; only when that fails, object by object, less the rows that others have
- * locked.
+ * Rows that another session has locked are found with SKIP LOCKED.  But a key may
+ * be in another's uncommitted row, a foreign key or a user's trigger may run into
+ * a lock: so the rest is tried in a subtransaction with a short lock_timeout, a
+ * page whole, and only when that fails object by object.
  */
 #include "postgres.h"
 
@@ -176,7 +175,7 @@ write_all(void *arg)
 
 /* ------------------------------------------------- waiting for nobody */
 
-/* An act under a short lock_timeout, unless the user's own is shorter. */
+/* An act under a short lock_timeout. */
 typedef struct Impatient
 {
 	void		(*act) (void *arg);
@@ -242,23 +241,37 @@ is_taken(Changes *changes, const CrmObject *object)
 		 !hash_search(changes->locked, &object->key, HASH_FIND, NULL));
 }
 
+/* Puts rows that others have locked in the overlay; the rest stays to be written. */
+static void
+overlay_taken(Changes *changes, CrmOverlay *overlay)
+{
+	ListCell   *lc;
+
+	if (!try_at_once(lock_rows, changes))
+		changes->locked = NULL;
+	foreach(lc, changes->objects)
+		if (is_taken(changes, lfirst(lc)))
+		{
+			crm_overlay_put(overlay, lfirst(lc));
+			changes->objects = foreach_delete_current(changes->objects, lc);
+		}
+}
+
 static int
 write_or_overlay(Changes *changes, CrmOverlay *overlay)
 {
 	int			written = 0;
 	ListCell   *lc;
 
-	if (try_at_once(write_all, changes))
+	overlay_taken(changes, overlay);
+	if (changes->objects == NIL || try_at_once(write_all, changes))
 		return changes->written;
-
-	/* The rows that are in the way are found without waiting for each of them. */
-	(void) try_at_once(lock_rows, changes);
 	foreach(lc, changes->objects)
 	{
 		Changes		one = *changes;
 
 		one.objects = list_make1(lfirst(lc));
-		if (!is_taken(changes, lfirst(lc)) && try_at_once(write_all, &one))
+		if (try_at_once(write_all, &one))
 			written += one.written;
 		else
 			crm_overlay_put(overlay, lfirst(lc));

@@ -148,6 +148,15 @@ find_mapping(ForeignServer *server, Oid userid)
 	return mapping;
 }
 
+const char *
+crm_connection_username(Oid serverid, Oid userid)
+{
+	UserMapping *mapping = find_mapping(GetForeignServer(serverid), userid);
+	char	   *name = mapping ? crm_option(mapping->options, "username") : NULL;
+
+	return name ? name : "";
+}
+
 CrmConnection *
 crm_connection_get(Oid serverid, Oid userid)
 {

@@ -15,6 +15,9 @@
  */
 extern CrmConnection *crm_connection_get(Oid serverid, Oid userid);
 
+/* Whom CDMS takes this role for; "" where there is no login. */
+extern const char *crm_connection_username(Oid serverid, Oid userid);
+
 /* commit_timeout of the server, in milliseconds. */
 extern int	crm_connection_commit_timeout(Oid serverid);
 

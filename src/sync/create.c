@@ -15,6 +15,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -153,6 +154,8 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	char		kind = get_rel_relkind(store);
 	AttrNumber	key;
 
+	if (!pg_class_ownercheck(store, table->owner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, qualified);
 	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

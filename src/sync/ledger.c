@@ -2,8 +2,8 @@
  * sync/ledger.c
  *	  Statements on crm_sync's own tables, planned once a session.
  *
- * Nobody but the extension's owner need have rights on them, and no user code
- * runs in these statements: so they run as the owner.
+ * Whoever reads or writes a synchronised table needs no rights on them, and no
+ * user code runs in these statements: so they run as their owner.
  */
 #include "postgres.h"
 

@@ -515,15 +515,20 @@ pull_unseen(Pull *pull, List *quals)
 
 /* ------------------------------------------------- changes since then */
 
-/* What "complete" was said of: an entity with these properties, at this place. */
+/*
+ * What "complete" was said of: an entity with these properties, at this place, as
+ * this user sees it.
+ */
 static char *
 mapping_of(CrmTable *table)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "%s %s", crm_option(GetForeignServer(table->serverid)->options, "url"),
-					 table->entity.set);
+	appendStringInfo(&text, "%s %s %s %s",
+					 crm_option(GetForeignServer(table->serverid)->options, "url"),
+					 table->entity.set, GetUserNameFromId(table->owner, false),
+					 crm_connection_username(table->serverid, table->owner));
 	for (int i = 0; i < table->entity.nfields; i++)
 	{
 		CrmField   *field = &table->entity.fields[i];

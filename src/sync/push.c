@@ -46,6 +46,7 @@ static bool due = false;
 static List *soft_objects = NIL;	/* in TopTransactionContext */
 static HTAB *soft_index = NULL; /* of the same */
 static List *sent = NIL;		/* CrmSent *, of this commit */
+static int	accepted = 0;		/* writes, of the commit that is under way */
 static TimestampTz commit_start = 0;
 static int	commit_timeout = 0; /* milliseconds; 0: none yet */
 
@@ -69,9 +70,21 @@ crm_push_is_bound(void)
 	return due;
 }
 
+/* Nothing but words: by now nobody can undo it. */
+void
+crm_push_at_abort(void)
+{
+	if (accepted > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("the transaction failed after CDMS had accepted its changes (%d)", accepted),
+				 errhint("The next SELECT shows what CDMS has.")));
+}
+
 void
 crm_push_at_end(void)
 {
+	accepted = 0;
 	due = false;
 	soft_objects = NIL;			/* their memory goes with the transaction */
 	soft_index = NULL;
@@ -767,17 +780,24 @@ push_everything(void *arg)
 		push_soft(object);
 	}
 	push_rounds();				/* what triggers wrote in answer */
+
+	/* What was read back may have made the transaction one that must fail. */
+	if (IsolationIsSerializable())
+		PreCommit_CheckForSerializationFailure();
 }
 
 /* All of it or nothing: a failure is undone in CDMS before it is passed on. */
 static void
 undo_and_throw(ErrorData *error)
 {
+	char	   *outcome = NULL;
+
 	if (sent != NIL && is_surely_not_done(error))
 		drop_note();
 	if (sent != NIL)
-		error->detail = psprintf("%s%s%s", error->detail ? error->detail : "",
-								 error->detail ? " " : "", crm_undo(sent));
+		outcome = crm_undo(sent);
+	if (outcome)
+		error->detail = error->detail ? psprintf("%s %s", error->detail, outcome) : outcome;
 	ReThrowError(error);
 }
 
@@ -799,6 +819,7 @@ crm_push_all(void)
 	error = crm_attempt(push_everything, NULL);
 	if (error)
 		undo_and_throw(error);
+	accepted = list_length(sent);
 	PopActiveSnapshot();
 
 	MemoryContextSwitchTo(before);

@@ -36,6 +36,7 @@ extern void crm_push_all(void);
 extern bool crm_push_is_due(void);
 extern bool crm_push_is_bound(void);
 
+extern void crm_push_at_abort(void);
 extern void crm_push_at_end(void);
 
 #endif							/* CRM_PUSH_H */

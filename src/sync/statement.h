@@ -2,7 +2,8 @@
  * sync/statement.h
  *	  SQL that crm_sync runs on stores: checked against the rights of the foreign
  *	  table's owner, while triggers, defaults and operators run as the current
- *	  user, as they do for a view.
+ *	  user, as they do for a view.  (What a pull writes is the owner's act: there
+ *	  sync/store.c makes him the current user.)
  */
 #ifndef CRM_STATEMENT_H
 #define CRM_STATEMENT_H

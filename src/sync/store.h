@@ -70,7 +70,6 @@ extern bool crm_store_is_pulling(Oid store, const char **actor);
 /* Are two values of a column the same, to the letter (numerics: by value)? */
 extern bool crm_value_equal(Oid type, Datum a, bool a_null, Datum b, bool b_null);
 
-
 /* The store's column as the foreign table's type: "name" or "name"::type. */
 extern char *crm_store_column_sql(CrmTable *table, const CrmColumn *column);
 

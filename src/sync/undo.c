@@ -29,6 +29,7 @@ typedef struct Undoing
 	CrmSent    *sent;
 	CrmObject  *now;			/* as CDMS has it, or NULL */
 	const char *left;			/* why something was left as it is, or NULL */
+	bool		undone;			/* something was */
 } Undoing;
 
 static void
@@ -98,6 +99,7 @@ undo_create(Undoing *undoing)
 			return;
 		}
 	(void) sent->conn->protocol->remove(sent->conn, &sent->table->entity, &sent->key);
+	undoing->undone = true;
 }
 
 static void
@@ -124,8 +126,10 @@ undo_update(Undoing *undoing)
 		else
 			undoing->left = "somebody has changed it since";
 	}
-	if (restored != NIL)
-		(void) sent->conn->protocol->update(sent->conn, entity, &sent->key, restored);
+	if (restored == NIL)
+		return;
+	(void) sent->conn->protocol->update(sent->conn, entity, &sent->key, restored);
+	undoing->undone = true;
 }
 
 static void
@@ -136,8 +140,11 @@ undo_delete(Undoing *undoing)
 
 	if (undoing->now)
 		return;					/* it was not carried out */
-	(void) sent->conn->protocol->create(sent->conn, &sent->table->entity, sent->before, &made);
-	undoing->left = "it was created again, without what CDMS sets itself";
+	if (sent->conn->protocol->create(sent->conn, &sent->table->entity, sent->before,
+									 &made) == CRM_DUPLICATE)
+		undoing->left = "it was deleted, and is hidden or somebody else's now";
+	else
+		undoing->left = "it was created again, without what CDMS sets itself";
 }
 
 static void (*const undo_actions[]) (Undoing *undoing) = {
@@ -168,6 +175,7 @@ char *
 crm_undo(List *sent)
 {
 	StringInfoData left;
+	bool		undone = false;
 
 	initStringInfo(&left);
 	crm_http_set_deadline(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNDO_TIMEOUT_MS),
@@ -181,12 +189,15 @@ crm_undo(List *sent)
 		do
 			error = crm_attempt(undo_one, &undoing);
 		while (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
+		undone |= undoing.undone;
 		if (error)
 			append_left(&left, undoing.sent, psprintf("it could not be undone: %s",
 													  error->message));
 		else if (undoing.left)
 			append_left(&left, undoing.sent, undoing.left);
 	}
+	if (left.len == 0 && !undone)
+		return NULL;
 	if (left.len == 0)
 		return "What had been sent of this transaction was undone in CDMS.";
 	return psprintf("Not all that had been sent of this transaction could be undone in CDMS:%s",

@@ -34,7 +34,8 @@ typedef struct CrmSent
 /*
  * Undoes these writes (CrmSent *), the last first, leaving alone what somebody
  * else has changed since.  Result: a sentence that says what became of them, for
- * the DETAIL of the error that made it necessary.  Throws nothing that CDMS or
+ * the DETAIL of the error that made it necessary; NULL where there was nothing to
+ * undo.  Throws nothing that CDMS or
  * the network is to blame for.
  */
 extern char *crm_undo(List *sent);
