@@ -1,0 +1,66 @@
+--
+-- A pending creation whose key CDMS has already is sent as a change.  When the
+-- transaction fails after that, the object gets back what it had; it was not made
+-- here, and is not deleted.
+--
+\set SHOW_CONTEXT never
+SELECT cdms.reset();
+SELECT cdms.create_server();
+CREATE SCHEMA crm;
+CREATE FOREIGN TABLE crm.organisation (
+    id     uuid OPTIONS (property 'AccountId') NOT NULL,
+    name   text OPTIONS (property 'Name'),
+    city   text OPTIONS (property 'optevia_TownCity'),
+    sector uuid OPTIONS (property 'optevia_Sector', type 'EntityReference')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.organisation');
+\set theirs 11111111-0000-4000-8000-000000000001
+\set other 11111111-0000-4000-8000-000000000002
+CREATE VIEW crm.told AS SELECT log FROM cdms.log() WHERE log NOT LIKE 'GET%';
+CREATE VIEW crm.there AS
+    SELECT cdms.get('Account', k, 'Name') AS name, cdms.get('Account', k, 'optevia_TownCity') AS city,
+           cdms.get('Account', k, 'optevia_Alias') AS alias
+    FROM (VALUES ('11111111-0000-4000-8000-000000000001'::uuid)) v (k);
+
+-- Both sides make an object of the same key.
+SELECT cdms.create('Account', :'theirs', '{"Name":"Theirs","optevia_TownCity":"Ely","optevia_Alias":"T"}');
+SET crm_sync.mode = local;
+INSERT INTO crm.organisation (id, name, city) VALUES (:'theirs', 'Mine', 'Hull');
+RESET crm_sync.mode;
+INSERT INTO crm.organisation (id, name) VALUES (:'other', 'Other');
+SELECT cdms.log_clear();
+
+-- It goes with the next write of the object; another write of the transaction is
+-- refused.
+BEGIN;
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'theirs';
+UPDATE crm.organisation_store SET sector = '00000000-0000-0000-0000-00000000dead' WHERE id = :'other';
+COMMIT;
+-- POST, refused as a duplicate; MERGE; the refused MERGE; the undoing MERGE.
+TABLE crm.told;
+TABLE crm.there;
+-- Here it is pending as before.
+SELECT name, city FROM crm.organisation_store WHERE id = :'theirs';
+SELECT operation FROM crm_sync.pending ORDER BY id;
+
+-- Without the refusal it is a change, and what it replaced is a conflict.
+SELECT cdms.log_clear();
+UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'theirs';
+TABLE crm.told;
+TABLE crm.there;
+SELECT count(*) FROM crm_sync.pending;
+SELECT conflict FROM crm_sync.history WHERE key = :'theirs' AND conflict IS NOT NULL;
+
+-- The reverse: a change of an object that is gone in CDMS is sent as a creation;
+-- when the transaction fails, that creation is undone, and nothing else is said.
+SELECT cdms.delete('Account', :'theirs');
+SELECT cdms.log_clear();
+BEGIN;
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'theirs';
+UPDATE crm.organisation_store SET sector = '00000000-0000-0000-0000-00000000dead' WHERE id = :'other';
+COMMIT;
+TABLE crm.told;
+SELECT city FROM crm.organisation_store WHERE id = :'theirs';
+
+DROP SCHEMA crm CASCADE;
+DROP SERVER cdms CASCADE;
