@@ -154,8 +154,8 @@ DELETE FROM push.account WHERE id = :three;
 :here
 SELECT cdms.count('Account');
 
--- After CDMS took it: the transaction fails here, CDMS keeps what it has
--- accepted, and the next read brings it.
+-- After CDMS took it: the transaction fails here, and what CDMS had accepted is
+-- found out and undone there.
 SELECT cdms.fault('reset-after', '--verb', 'MERGE');
 UPDATE push.account SET alias = 'C' WHERE id = :one;
 :said
@@ -169,7 +169,7 @@ INSERT INTO push.account (id, name) VALUES (:new, 'New');
 SELECT count(*) FROM push.account_store WHERE id = :new;
 SELECT cdms.count('Account');
 
--- The same INSERT again is recognised: the key is the one chosen here.
+-- So the same INSERT can be tried again.
 \set VERBOSITY default
 INSERT INTO push.account (id, name) VALUES (:new, 'New');
 \echo :SQLSTATE
@@ -177,7 +177,8 @@ SELECT name FROM push.account WHERE id = :new;
 UPDATE push.account SET name = 'Newer' WHERE id = :new;
 SELECT cdms.get('Account', :new, 'Name');
 
--- A deletion that was carried out is no error the next time.
+-- A deletion that was carried out and whose answer is lost: the object is created
+-- again, and can be deleted again.
 \set VERBOSITY sqlstate
 SELECT cdms.fault('reset-after', '--verb', 'DELETE');
 DELETE FROM push.account WHERE id = :new;
@@ -201,11 +202,12 @@ INSERT INTO push.account (id, name) VALUES ('eeeeeeee-0000-4000-8000-00000000000
 \set VERBOSITY default
 
 --
--- Several changes: what CDMS accepted before the refusal stays there
+-- Several changes: what CDMS accepted before the refusal is undone there
 --
 
 -- One is created, one changed, one deleted; each of the five requests of the
--- COMMIT fails in its turn.  Here nothing happens; the log says what CDMS did.
+-- COMMIT fails in its turn.  Here nothing happens; the log says what CDMS did, and
+-- how it was undone.
 -- (Written to the store, so that each object is got at COMMIT.)
 CREATE FUNCTION push.kth(k integer) RETURNS SETOF text LANGUAGE sql AS
 $$
@@ -225,15 +227,13 @@ SELECT push.kth(3) \gexec
 SELECT push.kth(4) \gexec
 SELECT push.kth(5) \gexec
 
--- Reads bring what CDMS has accepted: what it created above, the "Cut" one
--- included, and changed.
+-- Of all that CDMS has nothing any more.
 SELECT count(*) FROM push.account WHERE name = 'K';
 SELECT alias FROM push.account WHERE id = :two;
 SELECT cdms.log_clear();
 SELECT crm_sync.pull('push.account');
 
--- What it deleted stands here and is missing there: by on_missing, it is created
--- again.  The two are in step.
+-- Nothing is missing there, and nothing had to be created again.
 SELECT log FROM cdms.log('POST');
 SELECT count(*) FROM push.account_store;
 SELECT cdms.count('Account');

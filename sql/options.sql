@@ -148,12 +148,10 @@ SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, opti
     FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'), ('server', 'auth', 'ntlm'),
                  ('server', 'auth', 'negotiate'), ('server', 'auth', 'adfs'),
                  ('server', 'adfs_url', 'https://adfs.example.org'),
-                 ('server', 'max_age', '5s'), ('foreign table', 'max_age', '1'), ('server', 'overlap', '0'),
-                 ('server', 'overlap', '3min'),
+                 ('server', 'max_age', '5s'), ('foreign table', 'max_age', '1'),
                  ('foreign table', 'writes', 'queue'), ('foreign table', 'on_unavailable', 'local'),
                  ('server', 'batch', 'OFF'), ('server', 'batch', 'f'), ('server', 'max_age', '0 min'),
-                 ('foreign table', 'max_age', '0.0'), ('server', 'overlap', '120'),
-                 ('server', 'overlap', '120000ms')) AS v (place, option, value);
+                 ('foreign table', 'max_age', '0.0')) AS v (place, option, value);
 
 -- So are two functions.
 SELECT options.attempt($$ CALL crm_sync.load('options.account') $$);

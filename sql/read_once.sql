@@ -177,7 +177,7 @@ FETCH ALL FROM c;
 CLOSE c;
 SELECT once.asked();
 
--- READ ONLY: works while nothing changed, and says so otherwise.
+-- READ ONLY: what changed is in the answer, and not stored before somebody may.
 BEGIN READ ONLY;
 SELECT phone FROM once.org WHERE name = '\N';
 SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000025', 'optevia_TelephoneNumber', 'last'::text);

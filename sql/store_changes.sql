@@ -154,7 +154,8 @@ UPDATE shop.country_store SET label = 'ours';
 TRUNCATE shop.country_store;
 SELECT cdms.log();
 
--- A partitioned table, in which the key is unique, is a store as well.
+-- A partitioned table can't be a store: its partitions would keep their changes to
+-- themselves.
 CREATE TABLE shop.parts (id uuid PRIMARY KEY, label text, code text) PARTITION BY HASH (id);
 CREATE TABLE shop.parts_0 PARTITION OF shop.parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE shop.parts_1 PARTITION OF shop.parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
@@ -163,10 +164,6 @@ CREATE FOREIGN TABLE shop.land (
     label text OPTIONS (property 'optevia_Country')
 ) SERVER cdms OPTIONS (entity 'optevia_country');
 SELECT crm_sync.create_store('shop.land', 'parts');
-SELECT count(*) FROM shop.land;
-SELECT count(*) > 0 AS some FROM shop.parts_0;
-SELECT cdms.edit('optevia_country', 'c0f70000-0000-4000-8000-000000000001', 'optevia_Country', 'UK');
-SELECT label FROM shop.land WHERE id = 'c0f70000-0000-4000-8000-000000000001';
 
 SET client_min_messages = warning;
 DROP SCHEMA shop, shop_stores CASCADE;
