@@ -453,6 +453,19 @@ next_passthrough_row(ForeignScanState *node, CrmScanState *state)
 
 /* ---------------------------------------------------------- the scan */
 
+/* A pass-through table is nothing but CDMS, which mode local leaves alone. */
+static void
+check_mode(CrmTable *table)
+{
+	if (crm_mode == CRM_MODE_LOCAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pass-through table %s shows CDMS, which crm_sync.mode local leaves alone",
+						table->name),
+				 errhint("SET crm_sync.mode TO sync, or give the table a store: "
+						 "SELECT crm_sync.create_store('%s').", table->name)));
+}
+
 void
 crm_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -472,8 +485,13 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 		crm_table_require_store(state->table);
 	else
 		check_keys_fit(state);
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || !OidIsValid(state->table->store))
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
+	if (!OidIsValid(state->table->store))
+	{
+		check_mode(state->table);
+		return;
+	}
 	if (node->ss.ps.state->es_epq_active)
 		state->asked.overlay = crm_pull_overlay(state->table,
 												asking_estate(node->ss.ps.state)->es_query_cxt);

@@ -300,6 +300,6 @@ crm_create_store(PG_FUNCTION_ARGS)
 	store = make_store(table, schema, name);
 	SPI_finish();
 	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(true, level);
+	AtEOXact_GUC(false, level);
 	PG_RETURN_OID(store);
 }

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
@@ -41,6 +42,25 @@ typedef struct VisitReceiver
 	MemoryContext memory;		/* the caller's */
 } VisitReceiver;
 
+/*
+ * Names are looked up as the role: a reader need have no rights on the store's
+ * schema.  Nothing of anybody's runs here.
+ */
+static Query *
+analysed(CrmStatement *statement, Oid role)
+{
+	Query	   *query;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(statement->sql)),
+									  statement->sql, statement->types, statement->nparams, NULL);
+	SetUserIdAndSecContext(user, security);
+	return query;
+}
+
 /* Row security may rewrite the query; a rule would make another one of it, or several. */
 static Query *
 rewritten(Query *query)
@@ -67,8 +87,7 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 	statement->types = palloc_array(Oid, nparams + 1);
 	memcpy(statement->types, types, nparams * sizeof(Oid));
 
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(statement->sql)),
-									  statement->sql, statement->types, nparams, NULL);
+	query = analysed(statement, role);
 	crm_query_check_as(query, role);
 	if (quals != NIL)
 		query->jointree->quals =

@@ -307,15 +307,17 @@ run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 	volatile typeof(pulling) before = pulling;
 	volatile uint64 processed = 0;
 	Oid			owner = store->table->owner;
-	int			level = NewGUCNestLevel();
+	int			level = 0;
 	Oid			user;
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
 	if (owner != user)
+	{
+		level = NewGUCNestLevel();
 		SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-
+	}
 	pulling.store = store->table->store;
 	pulling.trigger_depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)) + 1;
 	pulling.actor = actor;
@@ -328,8 +330,11 @@ run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 		pulling = before;
 	}
 	PG_END_TRY();
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(true, level);
+	if (owner != user)
+	{
+		SetUserIdAndSecContext(user, security);
+		AtEOXact_GUC(false, level); /* nor may their settings stay */
+	}
 	return processed > 0;
 }
 
