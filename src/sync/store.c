@@ -295,29 +295,14 @@ crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
 	return locked;
 }
 
-/*
- * Runs a statement whose rows' changes are CDMS's.  It is the owner's act, whoever
- * reads: the owner's triggers and checks must not run with a reader's rights, nor
- * anything of theirs later, hence the restrictions.
- */
-static bool
-run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
+/* Runs a statement whose rows' changes are CDMS's. */
+static uint64
+run_marked(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 		   const char *actor)
 {
 	volatile typeof(pulling) before = pulling;
 	volatile uint64 processed = 0;
-	Oid			owner = store->table->owner;
-	int			level = 0;
-	Oid			user;
-	int			security;
 
-	GetUserIdAndSecContext(&user, &security);
-	if (owner != user)
-	{
-		level = NewGUCNestLevel();
-		SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
-	}
 	pulling.store = store->table->store;
 	pulling.trigger_depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)) + 1;
 	pulling.actor = actor;
@@ -330,11 +315,34 @@ run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
 		pulling = before;
 	}
 	PG_END_TRY();
-	if (owner != user)
-	{
-		SetUserIdAndSecContext(user, security);
-		AtEOXact_GUC(false, level); /* nor may their settings stay */
-	}
+	return processed;
+}
+
+/*
+ * A pull is the owner's act, whoever reads: the owner's triggers and checks must
+ * not run with a reader's rights, nor anything of theirs later, nor may their
+ * settings stay.
+ */
+static bool
+run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
+		   const char *actor)
+{
+	Oid			owner = store->table->owner;
+	uint64		processed;
+	int			level;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (owner == user)
+		return run_marked(store, statement, values, nulls, actor) > 0;
+
+	level = NewGUCNestLevel();
+	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	processed = run_marked(store, statement, values, nulls, actor);
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(false, level);
 	return processed > 0;
 }
 
