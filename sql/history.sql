@@ -4,6 +4,7 @@
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SELECT cdms.reset();
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.clock('set', '2015-06-01T12:00:00Z');
 SELECT cdms.create_server();
 CREATE SCHEMA crm;

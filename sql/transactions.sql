@@ -3,6 +3,7 @@
 --
 \set SHOW_CONTEXT never
 SELECT cdms.reset();
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.create_server();
 CREATE SCHEMA crm;
 CREATE FOREIGN TABLE crm.organisation (

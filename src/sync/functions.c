@@ -75,7 +75,7 @@ crm_load(PG_FUNCTION_ARGS)
 Datum
 crm_reconcile(PG_FUNCTION_ARGS)
 {
-	throw_missing("crm_sync.reconcile()", "Use crm_sync.pull(), which reads CDMS whole.");
+	throw_missing("crm_sync.reconcile()", "crm_sync.pull() brings what changed in CDMS; reads by key notice deletions.");
 	PG_RETURN_VOID();
 }
 

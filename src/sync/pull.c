@@ -626,6 +626,20 @@ crm_pull_filter(CrmConnection *conn, CrmQuery *query, List *filters)
 	return NULL;
 }
 
+/* Of a complete table asking for changes is one request, whatever number of keys. */
+static const CrmAsk *
+cheaper_question(CrmTable *table, const CrmAsk *ask)
+{
+	TimestampTz pulled_through;
+	CrmAsk	   *changes;
+
+	if (ask->nkeys <= KEYS_BY_KEY || !crm_pull_is_complete(table, &pulled_through))
+		return ask;
+	changes = palloc0_object(CrmAsk);
+	changes->wait = ask->wait;
+	return changes;
+}
+
 char *
 crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 {
@@ -634,6 +648,7 @@ crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 
 	if (ask->by_key && ask->nkeys == 0)
 		return "";
+	ask = cheaper_question(table, ask);
 	if (!ask->by_key && crm_pull_is_complete(table, &pulled_through))
 		query.filter = changed_since(table, pulled_through);
 	else if (ask->by_key)
@@ -770,20 +785,6 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 	}
 	PG_END_TRY();
 	return pull->written;
-}
-
-/* Of a complete table asking for changes is one request, whatever number of keys. */
-static const CrmAsk *
-cheaper_question(CrmTable *table, const CrmAsk *ask)
-{
-	TimestampTz pulled_through;
-	CrmAsk	   *changes;
-
-	if (ask->nkeys <= KEYS_BY_KEY || !crm_pull_is_complete(table, &pulled_through))
-		return ask;
-	changes = palloc0_object(CrmAsk);
-	changes->wait = ask->wait;
-	return changes;
 }
 
 CrmAsked
