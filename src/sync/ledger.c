@@ -84,6 +84,16 @@ static OwnStatement read_own = {
 	0
 };
 
+/* Pending creations, by other roles, of objects that this transaction must push. */
+static OwnStatement read_creations = {
+	READ_OUTBOX "NOT o.parked AND NOT o.push AND o.operation " IS " 'insert' "
+	"AND EXISTS (SELECT FROM crm_sync.outbox m "
+	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.role OPERATOR(pg_catalog.<>) o.role "
+	"AND m.push AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
+	"ORDER BY o.id",
+	0
+};
+
 /* What another session is sending just now is left to it. */
 static OwnStatement read_object = {
 	READ_OUTBOX "NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id "
@@ -364,6 +374,15 @@ crm_ledger_read_own(void)
 	List	   *rows = NIL;
 
 	run_own(&read_own, NULL, NULL, keep_outbox_row, &rows);
+	return rows;
+}
+
+List *
+crm_ledger_read_creations(void)
+{
+	List	   *rows = NIL;
+
+	run_own(&read_creations, NULL, NULL, keep_outbox_row, &rows);
 	return rows;
 }
 

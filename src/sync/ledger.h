@@ -57,9 +57,10 @@ extern void crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role)
  * with all that is pending or parked of the same objects, for who writes an
  * object again may have put right what was wrong; or what is pending of one,
  * locked, less what another session has locked.  What other roles wrote is theirs
- * to send.
+ * to send; what they have created and this transaction changes goes before it.
  */
 extern List *crm_ledger_read_own(void);
+extern List *crm_ledger_read_creations(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
 
 /* Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most limit. */

@@ -741,8 +741,12 @@ push_rounds(void)
 {
 	for (int round = 0; due; round++)
 	{
-		List	   *rows = crm_ledger_read_own();
+		List	   *creations = crm_ledger_read_creations();
+		List	   *rows;
 
+		if (creations != NIL)
+			push_rows(creations);
+		rows = crm_ledger_read_own();
 		if (rows == NIL)
 			break;
 		if (round == MAX_ROUNDS)
