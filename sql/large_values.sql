@@ -3,6 +3,7 @@
 -- returned, sent, read back.
 --
 \set SHOW_CONTEXT never
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.reset();
 SELECT cdms.create_server();
 CREATE SCHEMA crm;

@@ -4,6 +4,7 @@
 -- along under its own name.
 --
 \set SHOW_CONTEXT never
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.reset();
 SELECT cdms.control('user', 'owner', 'owner-secret'), cdms.control('user', 'ann', 'ann-secret'),
        cdms.control('user', 'bob', 'bob-secret');

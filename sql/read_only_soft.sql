@@ -3,6 +3,7 @@
 -- write, or is prepared, it sends nothing, and does not fail.
 --
 \set SHOW_CONTEXT never
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.reset();
 SELECT cdms.create_server();
 CREATE SCHEMA crm;

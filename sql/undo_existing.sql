@@ -4,6 +4,7 @@
 -- here, and is not deleted.
 --
 \set SHOW_CONTEXT never
+TRUNCATE crm_sync.history, crm_sync.outbox;
 SELECT cdms.reset();
 SELECT cdms.create_server();
 CREATE SCHEMA crm;
