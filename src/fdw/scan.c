@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "fdw/condition.h"
 #include "fdw/fdw.h"
+#include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -493,7 +494,7 @@ crm_begin_scan(ForeignScanState *node, int eflags)
 		return;
 	}
 	if (node->ss.ps.state->es_epq_active)
-		state->asked.overlay = crm_pull_overlay(state->table,
+		state->asked.overlay = crm_asked_overlay(state->table,
 												asking_estate(node->ss.ps.state)->es_query_cxt);
 	else
 		ask(node, state);

@@ -12,6 +12,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
@@ -134,7 +135,7 @@ put_status(void *arg)
 	ReturnSetInfo *result = ((Status *) arg)->result;
 	CrmTable   *table = crm_table_get(((Status *) arg)->relid);
 	const char *error;
-	TimestampTz last = crm_pull_last(table->relid, &error);
+	TimestampTz last = crm_asked_last(table->relid, &error);
 	Datum		values[10] = {0};
 	bool		nulls[10] = {0};
 	TimestampTz pulled_through = 0;

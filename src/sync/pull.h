@@ -48,9 +48,6 @@ typedef struct CrmAsked
  */
 extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement);
 
-/* What that could not store, for this statement. */
-extern CrmOverlay *crm_pull_overlay(CrmTable *table, MemoryContext statement);
-
 /*
  * The same for all that CDMS has, whatever was asked before in the statement:
  * crm_sync.pull().  Result: objects written.
@@ -73,18 +70,6 @@ extern CrmCondition *crm_pull_filter(CrmConnection *conn, CrmQuery *query, List 
 typedef void (*CrmObjectsVisitor) (CrmObject *objects, int n, void *arg);
 extern void crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
 							 CrmObjectsVisitor visit, void *arg);
-
-/* Was this object got from CDMS within the last second? */
-extern bool crm_pull_is_recent(Oid store, const pg_uuid_t *key);
-
-/*
- * For crm_sync.status: when this session last asked successfully (0: never), and
- * the error since ("": none).
- */
-extern TimestampTz crm_pull_last(Oid foreign_table, const char **error);
-
-extern void crm_pull_at_end(void);
-extern void crm_pull_at_subabort(SubTransactionId aborted);
 
 /* Setting crm_sync.pushdown: are conditions sent to CDMS at all? */
 extern bool crm_pushdown;

@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 
 #include "sync/apply.h"
+#include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
@@ -141,7 +142,7 @@ static bool
 needs_get(CrmPushObject *object)
 {
 	return (object->action == CRM_PUSH_UPDATE || object->action == CRM_PUSH_DELETE) &&
-		!crm_pull_is_recent(object->id.store, &object->id.key);
+		!crm_asked_recently(object->id.store, &object->id.key);
 }
 
 typedef struct GotVisit

@@ -6,8 +6,8 @@
 
 #include "access/xact.h"
 
+#include "sync/asked.h"
 #include "sync/connection.h"
-#include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/table.h"
 #include "sync/xact.h"
@@ -27,7 +27,7 @@ static void
 forget(void)
 {
 	crm_push_at_end();
-	crm_pull_at_end();
+	crm_asked_at_end();
 	crm_table_at_end();
 	crm_connection_at_end();
 }
@@ -63,7 +63,7 @@ static void
 on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		crm_pull_at_subabort(self);
+		crm_asked_at_subabort(self);
 }
 
 void
