@@ -147,6 +147,16 @@ has_default(Oid store, const char *column)
 	return result;
 }
 
+static bool
+has_rules(Oid store)
+{
+	Relation	rel = relation_open(store, AccessShareLock);
+	bool		result = rel->rd_rules != NULL;
+
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
 /* An existing table becomes the store: it gets the columns and the key it lacks. */
 static void
 adopt_table(CrmTable *table, Oid store, const char *qualified)
@@ -156,11 +166,12 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 
 	if (!pg_class_ownercheck(store, table->owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, qualified);
-	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store))
+	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store) ||
+		has_rules(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s can't be a store", qualified),
-				 errdetail("A store is a plain table, without partitions and inheritance.")));
+				 errdetail("A store is a plain table, without partitions, inheritance and rules.")));
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{

@@ -152,19 +152,38 @@ treat_missing(Pull *pull, const pg_uuid_t *key, int *created)
 	}
 }
 
-/* Rows of these keys that CDMS does not have and that are not waiting to be pushed. */
-static void
-treat_all_missing(Pull *pull, const pg_uuid_t *keys, int n)
+/* Those of n keys that the answer did not have, moved to the front; how many. */
+static int
+unseen_keys(Pull *pull, pg_uuid_t *keys, int n)
 {
-	HTAB	   *rows = crm_store_rows(pull->application.store, keys, n);
-	HTAB	   *protected = crm_ledger_protected(pull->table->store, keys, n);
-	HTAB	   *late = crm_ledger_changed_since(pull->table->store, keys, n,
-												pull->application.asked);
-	int			created = 0;
+	int			unseen = 0;
 
 	for (int i = 0; i < n; i++)
-		if (!hash_search(pull->seen, &keys[i], HASH_FIND, NULL) &&
-			hash_search(rows, &keys[i], HASH_FIND, NULL) &&
+		if (!hash_search(pull->seen, &keys[i], HASH_FIND, NULL))
+			keys[unseen++] = keys[i];
+	return unseen;
+}
+
+/*
+ * Rows that CDMS does not have and that are not waiting to be pushed.  The keys
+ * are moved about.
+ */
+static void
+treat_all_missing(Pull *pull, pg_uuid_t *keys, int n)
+{
+	HTAB	   *rows;
+	HTAB	   *protected;
+	HTAB	   *late;
+	int			created = 0;
+
+	n = unseen_keys(pull, keys, n);
+	if (n == 0)
+		return;
+	rows = crm_store_rows(pull->application.store, keys, n);
+	protected = crm_ledger_protected(pull->table->store, keys, n);
+	late = crm_ledger_changed_since(pull->table->store, keys, n, pull->application.asked);
+	for (int i = 0; i < n; i++)
+		if (hash_search(rows, &keys[i], HASH_FIND, NULL) &&
 			!hash_search(late, &keys[i], HASH_FIND, NULL) &&
 			!hash_search(protected, &keys[i], HASH_FIND, NULL))
 			treat_missing(pull, &keys[i], &created);
@@ -400,8 +419,11 @@ pull_ask(Pull *pull, const CrmAsk *ask)
 
 	if (ask->by_key)
 	{
+		pg_uuid_t  *keys = palloc_array(pg_uuid_t, ask->nkeys);
+
 		pull_keys(pull, ask->keys, ask->nkeys);
-		treat_all_missing(pull, ask->keys, ask->nkeys);
+		memcpy(keys, ask->keys, ask->nkeys * sizeof(pg_uuid_t));
+		treat_all_missing(pull, keys, ask->nkeys);
 	}
 	else if (!crm_pull_is_complete(pull->table, &pulled_through))
 		pull_matching(pull, ask);
