@@ -176,7 +176,7 @@ captures_directory(void)
 {
 	const char *setting = GetConfigOption("crm_unit.captures", true, false);
 
-	return setting && *setting ? setting : "/work/shared/captures";
+	return setting ? setting : "";
 }
 
 char *
