@@ -54,8 +54,8 @@ extern void cdms_set(const char *setting, const char *value);
 
 /*
  * A file of the captures; NULL, and the test marked as skipped, when the
- * directory (setting crm_unit.captures) is not
- * there.  A file that is missing in it fails the test.
+ * directory (setting crm_unit.captures) is not there.  A file that is missing in
+ * it fails the test.
  */
 extern char *cdms_capture(const char *file);
 
