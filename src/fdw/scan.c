@@ -161,38 +161,53 @@ asking_estate(EState *estate)
 
 /* ------------------------------------------------------- synchronised */
 
-/* From the foreign table's attribute numbers to the store's. */
-static Node *
-to_store_columns(Node *node, void *context)
+/* What the store is read from: the table itself, or it with its overlay. */
+typedef struct RowSource
 {
-	CrmTable   *table = context;
+	char	   *(*column_sql) (CrmTable *table, const CrmColumn *column);
+	Node	   *(*column_expr) (CrmTable *table, const CrmColumn *column);
+} RowSource;
 
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var))
-	{
-		return crm_store_column_expr(table,
-									 crm_table_column(table, ((Var *) node)->varattno));
-	}
-	return expression_tree_mutator(node, to_store_columns, context);
+static char *
+overlaid_column_sql(CrmTable *table, const CrmColumn *column)
+{
+	return pstrdup(quote_identifier(column->name));
 }
 
-/* Likewise, to the columns of the store with its overlay. */
-static Node *
-to_overlay_columns(Node *node, void *context)
+static const RowSource store_source = {crm_store_column_sql, crm_store_column_expr};
+static const RowSource overlaid_source = {overlaid_column_sql, crm_overlay_column_expr};
+
+typedef struct ColumnMapping
 {
-	CrmTable   *table = context;
+	CrmTable   *table;
+	const RowSource *source;
+} ColumnMapping;
+
+static Node *
+map_columns_mutator(Node *node, void *context)
+{
+	ColumnMapping *mapping = context;
 
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Var))
-		return crm_overlay_column_expr(table,
-									   crm_table_column(table, ((Var *) node)->varattno));
-	return expression_tree_mutator(node, to_overlay_columns, context);
+		return mapping->source->column_expr(mapping->table,
+											crm_table_column(mapping->table,
+															 ((Var *) node)->varattno));
+	return expression_tree_mutator(node, map_columns_mutator, context);
+}
+
+/* Conditions on the foreign table as conditions on the source. */
+static List *
+map_columns(List *quals, CrmTable *table, const RowSource *source)
+{
+	ColumnMapping mapping = {table, source};
+
+	return (List *) map_columns_mutator((Node *) quals, &mapping);
 }
 
 static char *
-overlaid_query(CrmTable *table, List *attnums, const char *relation)
+select_sql(CrmTable *table, List *attnums, const RowSource *source, const char *from)
 {
 	StringInfoData sql;
 	ListCell   *lc;
@@ -201,23 +216,8 @@ overlaid_query(CrmTable *table, List *attnums, const char *relation)
 	appendStringInfoString(&sql, "SELECT ");
 	foreach(lc, attnums)
 		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
-						 quote_identifier(crm_table_column(table, lfirst_int(lc))->name));
-	appendStringInfo(&sql, " FROM %s", relation);
-	return sql.data;
-}
-
-static char *
-store_query(CrmTable *table, List *attnums, const char *lock)
-{
-	StringInfoData sql;
-	ListCell   *lc;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	foreach(lc, attnums)
-		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
-						 crm_store_column_sql(table, crm_table_column(table, lfirst_int(lc))));
-	appendStringInfo(&sql, " FROM %s%s", table->store_name, lock);
+						 source->column_sql(table, crm_table_column(table, lfirst_int(lc))));
+	appendStringInfo(&sql, " FROM %s", from);
 	return sql.data;
 }
 
@@ -230,11 +230,12 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	CrmTable   *table = state->table;
-	Node	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
+	List	   *quals = list_nth(plan->fdw_private, CRM_SCAN_STORE_QUALS);
 	const char *lock = strVal(list_nth(plan->fdw_private, CRM_SCAN_LOCK));
 	int			nparams = list_length(plan->fdw_exprs);
 	Oid		   *types = palloc_array(Oid, nparams + 2);
-	char	   *sql;
+	const RowSource *source = &store_source;
+	char	   *from = psprintf("%s%s", table->store_name, lock);
 	ListCell   *lc;
 
 	foreach(lc, plan->fdw_exprs)
@@ -242,20 +243,16 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 	state->params = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	state->values = palloc0_array(Datum, nparams + 2);
 	state->nulls = palloc0_array(bool, nparams + 2);
-	if (crm_overlay_is_empty(state->asked.overlay))
+	if (!crm_overlay_is_empty(state->asked.overlay))
 	{
-		sql = store_query(table, state->attnums, lock);
-		quals = to_store_columns(quals, table);
-	}
-	else
-	{
-		sql = overlaid_query(table, state->attnums,
-							 crm_overlay_sql(state->asked.overlay, nparams + 1, types + nparams,
-											 state->values + nparams));
-		quals = to_overlay_columns(quals, table);
+		source = &overlaid_source;
+		from = crm_overlay_sql(state->asked.overlay, nparams + 1, types + nparams,
+							   state->values + nparams);
 		nparams += 2;
 	}
-	state->statement = crm_statement_prepare(sql, nparams, types, table->owner, (List *) quals);
+	state->statement = crm_statement_prepare(select_sql(table, state->attnums, source, from),
+											 nparams, types, table->owner,
+											 map_columns(quals, table, source));
 }
 
 static void
@@ -266,7 +263,7 @@ ask(ForeignScanState *node, CrmScanState *state)
 												 CRM_SCAN_ASK_QUALS),
 										node->ss.ps.state->es_param_list_info);
 
-	state->ask.quals = (List *) to_store_columns((Node *) bound, state->table);
+	state->ask.quals = map_columns(bound, state->table, &store_source);
 	state->ask.wait = *strVal(list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private,
 									   CRM_SCAN_LOCK)) != '\0';
 	state->asked = crm_pull(state->table, &state->ask, node->ss.ps.state->es_query_cxt);
