@@ -69,7 +69,7 @@ typedef struct CrmHttpRequest
 	const char *method;			/* "GET", "POST", "MERGE", "PUT", "DELETE" */
 	bool		tunnelled;		/* sent as a POST with X-HTTP-Method: every
 								 * proxy knows POST */
-	const char *url;			/* absolute; crm_url_encode has been applied */
+	const char *url;			/* absolute and percent-encoded, see net/url.h */
 	List	   *headers;		/* of char *, "Name: value" */
 	const char *body;			/* NULL: none */
 	size_t		body_length;
