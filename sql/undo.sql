@@ -99,9 +99,14 @@ SELECT cdms.fault('clear');
 TABLE crm.there;
 
 -- A write that never left needs no undoing.
-\set VERBOSITY default
-ALTER SERVER cdms OPTIONS (SET url 'http://127.0.0.1:1');
+\set VERBOSITY sqlstate
+ALTER SERVER cdms OPTIONS (ADD request_timeout '300ms');
+SELECT cdms.fault('hang', '--forever');
+SELECT cdms.log_clear();
 UPDATE crm.organisation_store SET city = 'York' WHERE id = :'three';
+SELECT cdms.fault('clear');
+SELECT * FROM cdms.log();
 
+\set VERBOSITY default
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;
