@@ -24,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "sync/ledger.h"
+#include "sync/statement.h"
 #include "sync/store.h"
 
 typedef struct OwnStatement
@@ -227,6 +228,7 @@ run_own(OwnStatement *statement, Datum *values, const char *nulls,
 		SpiRowVisitor visit, void *arg)
 {
 	MemoryContext memory = CurrentMemoryContext;
+	int			level = crm_guc_by_index();
 	Oid			user;
 	int			security;
 	uint64		processed;
@@ -248,6 +250,7 @@ run_own(OwnStatement *statement, Datum *values, const char *nulls,
 		visit(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, memory, arg);
 	SPI_finish();
 	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, level);
 	return processed;
 }
 
@@ -503,6 +506,19 @@ typedef struct ChangersVisit
 	Snapshot	snapshot;
 } ChangersVisit;
 
+/*
+ * Has no transaction ended since?  Each that ends moves xmax, or leaves the list
+ * of those under way.
+ */
+static bool
+is_latest(Snapshot snapshot)
+{
+	Snapshot	now = GetTransactionSnapshot();
+
+	return now->xmax == snapshot->xmax && now->xcnt == snapshot->xcnt &&
+		now->subxcnt == snapshot->subxcnt;
+}
+
 static void
 keep_changed(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
 {
@@ -522,7 +538,8 @@ crm_ledger_changed_since(Oid store, const pg_uuid_t *keys, int n, Snapshot snaps
 	ChangersVisit visit = {crm_key_hash("crm_sync changed rows", sizeof(pg_uuid_t)), snapshot};
 	Datum		values[2] = {ObjectIdGetDatum(store), key_array(keys, n)};
 
-	run_own(&read_changers, values, NULL, keep_changed, &visit);
+	if (!is_latest(snapshot))
+		run_own(&read_changers, values, NULL, keep_changed, &visit);
 	return visit.keys;
 }
 

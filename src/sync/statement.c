@@ -18,6 +18,7 @@
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -96,6 +97,16 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 	query = rewritten(query);
 	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
 	return statement;
+}
+
+int
+crm_guc_by_index(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
 }
 
 static ParamListInfo

@@ -31,6 +31,13 @@ typedef struct CrmStatement
 extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const Oid *types,
 										   Oid role, List *quals);
 
+/*
+ * A GUC nest level in which rows are found by index only.  What is planned while
+ * a table is empty would read it from end to end for as long as the plan is kept,
+ * and a load fills it meanwhile.  AtEOXact_GUC(true, result) ends it.
+ */
+extern int	crm_guc_by_index(void);
+
 typedef void (*CrmRowVisitor) (TupleTableSlot *row, void *arg);
 
 /*

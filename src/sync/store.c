@@ -99,6 +99,7 @@ static CrmStatement *
 prepare(CrmStore *store, const char *sql, int nparams, const Oid *types)
 {
 	MemoryContext before = MemoryContextSwitchTo(store->memory);
+	int			level = crm_guc_by_index();
 	CrmStatement *statement;
 	Oid			user;
 	int			security;
@@ -107,6 +108,7 @@ prepare(CrmStore *store, const char *sql, int nparams, const Oid *types)
 	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
 	statement = crm_statement_prepare(sql, nparams, types, store->table->owner, NIL);
 	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(before);
 	return statement;
 }
