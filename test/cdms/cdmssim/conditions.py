@@ -88,6 +88,28 @@ class Condition:
         """Keys that could satisfy this, or None when no index knows."""
         return None
 
+    def conjuncts(self):
+        """The conditions of which each must be true."""
+        return [self]
+
+    def window_slot(self, table):
+        """The property of which this is a window with an index, or None."""
+        return None
+
+
+def window(table, comparisons):
+    """Keys that satisfy comparisons with one indexed property, or None.
+
+    A window worth its index: not most of the table.
+    """
+    low = [c.value for c in comparisons if c.word in ("eq", "gt", "ge")]
+    high = [c.value for c in comparisons if c.word in ("eq", "lt", "le")]
+    index = table.range(comparisons[0].path.prop.slot)
+    start, end = index.span(max(low, default=None), min(high, default=None))
+    if (end - start) * 4 > len(table.order):
+        return None
+    return index.keys(start, end)
+
 
 class And(Condition):
     def __init__(self, left, right):
@@ -106,9 +128,18 @@ class And(Condition):
         return both
 
     def keys(self, table):
-        found = [k for k in (self.left.keys(table), self.right.keys(table))
-                 if k is not None]
-        return min(found, key=len) if found else None
+        windows, found = {}, []
+        for term in self.conjuncts():
+            slot = term.window_slot(table)
+            if slot is None:
+                found.append(term.keys(table))
+            else:
+                windows.setdefault(slot, []).append(term)
+        found += [window(table, terms) for terms in windows.values()]
+        return min((k for k in found if k is not None), key=len, default=None)
+
+    def conjuncts(self):
+        return self.left.conjuncts() + self.right.conjuncts()
 
 
 class Or(Condition):
@@ -210,19 +241,16 @@ class Comparison(Condition):
                 and self.word == "eq":
             return [key for logical in prop.targets
                     for key in table.pointing(prop, (self.value, logical))]
-        if prop.slot in table.ranges and self.word != "ne":
-            return self._range(table)
+        if self.window_slot(table) is not None:
+            return window(table, [self])
         return None
 
-    def _range(self, table):
-        """A window worth an index: not most of the table."""
-        index = table.ranges[self.path.prop.slot]
-        low = self.value if self.word in ("eq", "gt", "ge") else None
-        high = self.value if self.word in ("eq", "lt", "le") else None
-        start, end = index.span(low, high)
-        if (end - start) * 4 > len(table.order):
-            return None
-        return index.keys(start, end)
+    def window_slot(self, table):
+        slot = self.path.prop.slot
+        if self.path.navigation is None and slot in table.indexed \
+                and self.word != "ne":
+            return slot
+        return None
 
 
 class Match(Condition):

@@ -15,7 +15,6 @@ from .values import (base64_text, decimal_text, double_text, from_json)
 
 CRM_TYPE = "application/json;charset=utf-8"
 WCF_TYPE = "application/json;odata=verbose;charset=utf-8"
-TEXTS_KEPT = 8000
 NULL = "null"
 
 
@@ -63,10 +62,35 @@ class Writers:
         return NULL if value is None else self.of[kind](value)
 
 
+class Texts:
+    """How many rows' texts may be kept, whatever their shapes.
+
+    When they are too many all are forgotten; so they are when a name of a
+    reference changes.
+    """
+
+    MOST = 400000
+
+    def __init__(self, store):
+        self.store = store
+        self.count = 0
+        self.forgotten = 0
+
+    def count_one(self):
+        self.count += 1
+        if self.count > self.MOST:
+            self.count = 0
+            self.forgotten += 1
+
+    def generation(self):
+        return self.store.titles, self.forgotten
+
+
 class Serialiser:
     """One shape of one entity: its rows as JSON objects."""
 
-    def __init__(self, base, entity, selection, expanded, store, switches):
+    def __init__(self, base, entity, selection, expanded, store, switches,
+                 texts):
         self.base = base
         self.entity = entity
         self.selection = selection
@@ -79,19 +103,22 @@ class Serialiser:
         self.inner = {
             name: Serialiser(base, entity.navigation[name].target,
                              selection.of(entity.navigation[name]), (), store,
-                             switches) for name in expanded}
+                             switches, texts) for name in expanded}
+        self.texts = texts
         self.kept = {}
-        self.titles = None
+        self.generation = None
 
     def row(self, row):
         if self.inner:
             return self._text(row)
-        if self.titles != self.store.titles or len(self.kept) > TEXTS_KEPT:
-            self.titles = self.store.titles
+        generation = self.texts.generation()
+        if self.generation != generation:
+            self.generation = generation
             self.kept = {}
         known = self.kept.get(row[0])
         if known is None or known[0] is not row:
             known = self.kept[row[0]] = (row, self._text(row))
+            self.texts.count_one()
         return known[1]
 
     def _text(self, row):

@@ -187,7 +187,11 @@ class Query:
             self.context) if self.condition else None)
         if self.order.terms:
             return self._sorted_keys(table, test, wanted)
-        keys = self._candidates(table)
+        keys = RESULTS.get(self, table, lambda: self._few(table, test))
+        if keys is None:
+            keys = table.order
+        else:
+            test = None
         at = bisect_right(keys, self.token.key) if self.token else 0
         if test is None:
             return keys[at:at + wanted]
@@ -200,23 +204,31 @@ class Query:
         return found
 
     def _candidates(self, table):
-        keys = self.within
-        if keys is None and self.condition is not None:
-            keys = self.condition.keys(table)
-        return table.order if keys is None else sorted(keys)
+        """Keys among which all are that are meant; None: any."""
+        if self.within is None and self.condition is not None:
+            return self.condition.keys(table)
+        return self.within
+
+    def _few(self, table, test):
+        """All keys that are meant, where not each row must be looked at."""
+        candidates = self._candidates(table)
+        if candidates is None or test is None:
+            return None if candidates is None else sorted(candidates)
+        return sorted(key for key in candidates if test(table.get(key)) is True)
 
     def _sorted_keys(self, table, test, wanted):
-        ranked = SORTED.get(self, table, test)
+        ranked = RESULTS.get(self, table, lambda: self._rank_all(table, test))
         at = 0
         if self.token is not None:
             last = self.order.rank(self.token.last, self.token.key)
             at = bisect_right(ranked, last)
         return [rank[-1] for rank in ranked[at:at + wanted]]
 
-    def rank_all(self, table, test):
+    def _rank_all(self, table, test):
         get, order = table.get, self.order
+        candidates = self._candidates(table)
         ranked = []
-        for key in self._candidates(table):
+        for key in table.order if candidates is None else candidates:
             row = get(key)
             if test is None or test(row) is True:
                 ranked.append(order.rank(order.values(row), key))
@@ -314,28 +326,28 @@ def token_value(kind, text):
         raise bad_request("The skip token is not valid.") from None
 
 
-class SortedCache:
-    """The last few sorted results, good until the table changes."""
+class ResultCache:
+    """The last results, for the pages that follow, until something changes."""
 
-    SIZE = 8
+    SIZE = 64
 
     def __init__(self):
         self.kept = {}
 
-    def get(self, query, table, test):
+    def get(self, query, table, make):
         known = {name: value for name, value, _ in query.options}
         store, switches = query.store, query.switches
-        key = (id(table), table.changes, store.titles, switches.changes,
+        key = (id(table), store.changes, switches.changes,
                known.get("$filter"), known.get("$orderby"),
                None if query.within is None else tuple(query.within),
                store.viewer, len(store.hidden))
-        ranked = self.kept.pop(key, None)
-        if ranked is None:
-            ranked = query.rank_all(table, test)
-        self.kept[key] = ranked
+        result = self.kept.pop(key, None)
+        if result is None:
+            result = make()
+        self.kept[key] = result
         while len(self.kept) > self.SIZE:
             del self.kept[next(iter(self.kept))]
-        return ranked
+        return result
 
 
-SORTED = SortedCache()
+RESULTS = ResultCache()

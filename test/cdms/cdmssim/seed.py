@@ -67,8 +67,6 @@ class EntitySeed:
         """One property of row n, cheaply if there is a way."""
         if prop.name == "VersionNumber":
             return self.first_version + n
-        if prop.name == "ModifiedOn":
-            return self.stamps(n)[1]
         return self.row(n)[prop.slot]
 
     def row(self, n):
@@ -121,6 +119,11 @@ class MassSeed(EntitySeed):
 
     hard = {}
     hard_key = None
+
+    def value(self, n, prop):
+        if prop.name in ("CreatedOn", "ModifiedOn") and n >= len(self.hard):
+            return self.stamps(n)[prop.name == "ModifiedOn"]
+        return super().value(n, prop)
 
     def count(self):
         return max(self.size, len(self.hard))

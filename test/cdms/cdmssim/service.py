@@ -61,6 +61,7 @@ class Service:
         self.clock = clock
         self.writer = writer
         self.shapes = {}
+        self.texts = json_format.Texts(store)
 
     # -- entry points ---------------------------------------------------------
 
@@ -265,7 +266,8 @@ class Service:
                 self.shapes.clear()
             arguments = (operation.base, shape.entity, selection,
                          shape.expanded, self.store, self.switches)
-            found = json_format.Serialiser(*arguments) if kind == "json" \
+            found = json_format.Serialiser(*arguments, self.texts) \
+                if kind == "json" \
                 else atom_format.Serialiser(*arguments, self.clock)
             self.shapes[key] = found
         return found

@@ -17,6 +17,9 @@ from . import model
 from .values import sort_key
 
 
+INDEXED = ("CreatedOn", "ModifiedOn", "VersionNumber")
+
+
 class RangeIndex:
     """(value, key) pairs in order: what a ModifiedOn window asks for."""
 
@@ -52,13 +55,11 @@ class Table:
         self.rows = {sort_key(guid): n for n, guid in enumerate(seed.keys())}
         self.order = sorted(self.rows)
         self.changes = 0
-        self.ranges = {p.slot: self._range(p) for p in entity.properties
-                       if p.name in ("ModifiedOn", "VersionNumber")}
+        # indexes, each made when first wanted
+        self.indexed = {p.slot: p for p in entity.properties
+                        if p.name in INDEXED}
+        self.ranges = {}  # slot -> RangeIndex
         self.pointers = {}  # reference slot -> {(id, logical name): keys}
-
-    def _range(self, prop):
-        return RangeIndex((self.seed.value(n, prop), key)
-                          for key, n in self.rows.items())
 
     def get(self, key):
         row = self.rows.get(key)
@@ -93,12 +94,23 @@ class Table:
 
     def _point(self, prop):
         pointers = {}
+        for value, key in self._values(prop):
+            pointers.setdefault(value, set()).add(key)
+        return pointers
+
+    def range(self, slot):
+        """The RangeIndex of one of `indexed`."""
+        if slot not in self.ranges:
+            self.ranges[slot] = RangeIndex(self._values(self.indexed[slot]))
+        return self.ranges[slot]
+
+    def _values(self, prop):
+        """(value, key) of all rows that have a value."""
         for key, row in self.rows.items():
             value = self.seed.value(row, prop) if type(row) is int \
                 else row[prop.slot]
             if value is not None:
-                pointers.setdefault(value, set()).add(key)
-        return pointers
+                yield value, key
 
     def _index(self, key, old, new):
         self.changes += 1
@@ -121,7 +133,9 @@ class Store:
         self.dataset = dataset
         self.lock = RLock()
         self.journal = None
+        self.changes = 0
         self.titles = 0
+        self.names = {}  # what `title` has found since `titles` rose
         self.viewer = None  # who is asking just now
         self.hidden = set()  # (entity name, record's guid, user or None)
         self.reset()
@@ -132,7 +146,8 @@ class Store:
                            for e in model.ENTITIES}
             self.last_version = self.dataset.last_version
             self.hidden = set()
-            self.titles += 1
+            self.changes += 1
+            self._rename()
 
     def table(self, entity):
         return self.tables[entity.name]
@@ -152,11 +167,24 @@ class Store:
 
     def title(self, target):
         """The Name of a reference: read from the record it points at."""
+        name = self.names.get(target)
+        if name is None:
+            name = self._title(target)
+            if name is not None:
+                self.names[target] = name
+        return name
+
+    def _title(self, target):
         entity = model.BY_LOGICAL.get(target[1])
         if entity is None or entity.title is None:
             return None
         row = self.tables[entity.name].find(target[0])
         return None if row is None else row[entity.title.slot]
+
+    def _rename(self):
+        """Some reference's name is not what it was."""
+        self.titles += 1
+        self.names = {}
 
     def exists(self, target):
         entity = model.BY_LOGICAL.get(target[1])
@@ -197,7 +225,8 @@ class Store:
     def _changed(self, entity, key, old, new):
         if self.journal is not None:
             self.journal.append((entity, key, old))
+        self.changes += 1
         title = entity.title
         if title is not None and old is not None and (
                 new is None or old[title.slot] != new[title.slot]):
-            self.titles += 1
+            self._rename()

@@ -8,6 +8,10 @@ from support import SimulatorTest, record
 KEY = r"%7B[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}%7D"
 
 
+def january(year):
+    return "datetime'%d-01-01T00:00:00'" % year
+
+
 class Paging(SimulatorTest):
     def pages(self, path):
         """Every page's rows."""
@@ -117,6 +121,29 @@ class Paging(SimulatorTest):
             self.send("DELETE", record("AccountSet", row["AccountId"]))
         rest = self.client.follow(first.d["__next"])
         self.assertEqual(rest.results[0]["Name"], names[50])
+
+    def test_windows_are_a_partition(self):
+        """However wide they are, each record is in one of them."""
+        everything = self.keys("AccountSet?$select=AccountId")
+        path = "AccountSet?$select=AccountId&$filter=CreatedOn "
+        outside = self.keys(path + "lt " + january(2012)) \
+            + self.keys(path + "ge " + january(2017))
+        for edges in ([2012, 2017], [2012, 2014, 2017], range(2012, 2018)):
+            found = []
+            for start, end in zip(edges, edges[1:]):
+                found += self.keys("%sge %s and CreatedOn lt %s" % (
+                    path, january(start), january(end)))
+            self.assertEqual(sorted(found + outside), sorted(everything))
+
+    def test_changes_between_a_windows_pages(self):
+        first = self.get("AccountSet?$select=AccountId&$filter=ModifiedOn ge "
+                         "%s and ModifiedOn lt %s" % (january(2012),
+                                                      january(2018))).d
+        second = self.client.follow(first["__next"]).results
+        self.control("edit", "AccountSet", second[0]["AccountId"],
+                     '{"ModifiedOn": "2020-01-01T00:00:00Z"}')
+        again = self.client.follow(first["__next"]).results
+        self.assertEqual(again[:49], second[1:])
 
     def test_expanded_collections_are_cut(self):
         parent = self.get("AccountSet?$top=1&$skip=40&$select=AccountId"
