@@ -2,6 +2,27 @@
 
 \echo Use "CREATE EXTENSION crm_sync" to load this file. \quit
 
+-- Whoever owns the schema, or may create in it, could put his own functions and
+-- tables in the place of these.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
+                   WHERE n.nspname OPERATOR(pg_catalog.=) 'crm_sync'
+                     AND r.oid OPERATOR(pg_catalog.=) n.nspowner
+                     AND (r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) current_user))
+       OR EXISTS (SELECT FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+                  WHERE n.nspname OPERATOR(pg_catalog.=) 'crm_sync'
+                    AND a.privilege_type OPERATOR(pg_catalog.=) 'CREATE'
+                    AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner)
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'schema crm_sync is not a superuser''s, or others may create in it',
+            HINT = 'Drop it; CREATE EXTENSION makes it anew.';
+    END IF;
+END
+$$;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- The foreign data wrapper ---------------------------------------------------
 
 CREATE FUNCTION crm_sync.handler() RETURNS fdw_handler

@@ -63,6 +63,8 @@ typedef struct CrmField
 	bool		writable;		/* false: other members than Id or Value */
 	Oid			pgtype;
 	int32		pgtypmod;
+	Oid			owner;			/* as whom a domain's checks run; InvalidOid: as
+								 * the current role */
 	/* filled by crm_field_bind */
 	CrmType		scalar;			/* primitive type of the value itself */
 	Oid			basetype;		/* pgtype less its domains */

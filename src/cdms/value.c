@@ -17,8 +17,10 @@
 #include "common/base64.h"
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -284,6 +286,34 @@ static const ScalarRow scalars[] = {
 	[CRM_BINARY] = {normal_binary, JSON_QUOTED, NULL, NULL}
 };
 
+static Datum
+call_input(const CrmField *field, const char *text)
+{
+	return InputFunctionCall(unconstify(FmgrInfo *, &field->input), unconstify(char *, text),
+							 field->typioparam, field->pgtypmod);
+}
+
+Datum
+crm_value_input(const CrmField *field, const char *text)
+{
+	Oid			user;
+	int			security;
+	int			level;
+	Datum		value;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (field->pgtype == field->basetype || !OidIsValid(field->owner) || field->owner == user)
+		return call_input(field, text);
+
+	level = NewGUCNestLevel();
+	SetUserIdAndSecContext(field->owner, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	value = call_input(field, text);
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(false, level);
+	return value;
+}
+
 Datum
 crm_value_read(const CrmField *field, const char *text)
 {
@@ -296,9 +326,7 @@ crm_value_read(const CrmField *field, const char *text)
 	if (short_cut)
 		value = short_cut->read(text);
 	else
-		value = InputFunctionCall(unconstify(FmgrInfo *, &field->input),
-								  scalars[field->scalar].normal(text),
-								  field->typioparam, field->pgtypmod);
+		value = crm_value_input(field, scalars[field->scalar].normal(text));
 	leave_property(&context);
 	return value;
 }
@@ -312,8 +340,7 @@ crm_value_read_null(const CrmField *field)
 		return;
 
 	enter_property(&context, field);
-	(void) InputFunctionCall(unconstify(FmgrInfo *, &field->input), NULL,
-							 field->typioparam, field->pgtypmod);
+	(void) crm_value_input(field, NULL);
 	leave_property(&context);
 }
 

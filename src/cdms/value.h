@@ -21,6 +21,13 @@
  */
 extern Datum crm_value_read(const CrmField *field, const char *text);
 
+/*
+ * Calls the input function of the field's type; text NULL: for a null.  The checks
+ * of a domain are its table's owner's, and run as he, in a security-restricted
+ * operation: whoever reads his table must not lend them his rights.
+ */
+extern Datum crm_value_input(const CrmField *field, const char *text);
+
 /* A null came: ERROR where the column's type is a domain that refuses it. */
 extern void crm_value_read_null(const CrmField *field);
 

@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -118,10 +119,6 @@ put_row(ReturnSetInfo *result, Datum value)
 	tuplestore_puttuple(result->setResult, &tuple);
 }
 
-/*
- * From jsonb to rows as the current user: domains' checks and the like may be
- * anybody's.
- */
 static void
 put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
 {
@@ -139,6 +136,25 @@ put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
 	SPI_finish();
 }
 
+/*
+ * The types' casts to json and the domains' checks are the table owner's, and must
+ * not run with a reader's rights.
+ */
+static void
+put_versions_as_owner(ReturnSetInfo *result, CrmTable *table, TimestampTz at)
+{
+	int			level = NewGUCNestLevel();
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
+						   (table->owner == user ? 0 : SECURITY_RESTRICTED_OPERATION));
+	put_versions(result, table, collect_versions(table, at));
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(false, level);
+}
+
 Datum
 crm_as_of(PG_FUNCTION_ARGS)
 {
@@ -146,7 +162,7 @@ crm_as_of(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!PG_ARGISNULL(1))
-		put_versions((ReturnSetInfo *) fcinfo->resultinfo, table,
-					 collect_versions(table, PG_GETARG_TIMESTAMPTZ(1)));
+		put_versions_as_owner((ReturnSetInfo *) fcinfo->resultinfo, table,
+							  PG_GETARG_TIMESTAMPTZ(1));
 	return (Datum) 0;
 }

@@ -14,6 +14,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
+#include "cdms/value.h"
 #include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/push_object.h"
@@ -39,7 +40,7 @@ json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
 		text = numeric_normalize(value->val.numeric);
 	else
 		elog(ERROR, "column \"%s\" of an outbox row is not a scalar", column->name);
-	return InputFunctionCall(&field->input, text, field->typioparam, field->pgtypmod);
+	return crm_value_input(field, text);
 }
 
 /* ---------------------------------------------- from rows to objects */

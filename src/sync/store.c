@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -43,6 +44,32 @@ crm_store_open(CrmTable *table)
 	return store;
 }
 
+/*
+ * May whoever reads the column convert it?  The conversion runs as he, so it must
+ * be PostgreSQL's own: no function of the owner's, no domain whose checks are his.
+ */
+static void
+check_conversion(CrmTable *table, const CrmColumn *column, Oid type)
+{
+	Oid			function = InvalidOid;
+
+	if (type == column->type || table->owner == GetUserId())
+		return;
+	if (getBaseType(column->type) == column->type &&
+		find_coercion_pathway(column->type, getBaseType(type), COERCION_EXPLICIT,
+							  &function) != COERCION_PATH_NONE &&
+		column->type < FirstNormalObjectId && getBaseType(type) < FirstNormalObjectId &&
+		function < FirstNormalObjectId)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("column \"%s\" of store %s is of type %s, that of foreign table %s of type %s",
+					column->name, table->store_name, format_type_be(type), table->name,
+					format_type_be(column->type)),
+			 errdetail("Only the owner may have his values converted by what PostgreSQL does not bring along."),
+			 errhint("Alter one of them.")));
+}
+
 char *
 crm_store_column_sql(CrmTable *table, const CrmColumn *column)
 {
@@ -51,10 +78,12 @@ crm_store_column_sql(CrmTable *table, const CrmColumn *column)
 	Oid			collation;
 
 	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	check_conversion(table, column, type);
 	if (type == column->type)
 		return pstrdup(quote_identifier(column->name));
 	return psprintf("%s::%s", quote_identifier(column->name),
-					format_type_with_typemod(column->type, column->typmod));
+					format_type_extended(column->type, column->typmod,
+										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 Node *
@@ -66,6 +95,7 @@ crm_store_column_expr(CrmTable *table, const CrmColumn *column)
 	Node	   *var;
 
 	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	check_conversion(table, column, type);
 	var = (Node *) makeVar(1, column->store_attnum, type, typmod, collation, 0);
 	if (type == column->type)
 		return var;

@@ -33,6 +33,7 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#include "cdms/value.h"
 #include "sync/options.h"
 #include "sync/table.h"
 
@@ -145,6 +146,7 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 		(own_member && strcmp(field->member, own_member) == 0);
 	field->pgtype = column->type;
 	field->pgtypmod = column->typmod;
+	field->owner = table->owner;
 	crm_field_bind(field, table->memory);
 
 	column->field = table->entity.nfields++;
@@ -164,16 +166,12 @@ name_constant(void *arg)
 }
 
 static void
-read_constant(CrmColumn *column, const char *constant)
+read_constant(CrmTable *table, CrmColumn *column, const char *constant)
 {
 	ErrorContextCallback context = {error_context_stack, name_constant, column};
-	Oid			input;
-	Oid			ioparam;
 
 	error_context_stack = &context;
-	getTypeInputInfo(column->type, &input, &ioparam);
-	column->constant = OidInputFunctionCall(input, unconstify(char *, constant),
-											ioparam, column->typmod);
+	column->constant = crm_value_input(&table->entity.fields[column->field], constant);
 	column->has_constant = true;
 	error_context_stack = context.previous;
 }
@@ -226,7 +224,7 @@ read_column(CrmTable *table, Form_pg_attribute att)
 				 errhint("Add the option \"property\", or drop the others: without it "
 						 "the column is the CRM's own.")));
 	if (constant)
-		read_constant(column, constant);
+		read_constant(table, column, constant);
 	if (crm_option_bool(options, "key", false))
 		table->key = column;
 	table->ncolumns++;
