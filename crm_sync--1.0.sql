@@ -145,6 +145,30 @@ COMMENT ON COLUMN crm_sync.progress.mapping IS
 COMMENT ON COLUMN crm_sync.progress.pulled_through IS
     'by CDMS''s clock: what it changed before is in the store, less the server''s option overlap';
 
+-- What COMMITs are about to do to CDMS (sync/intent.c).  No rollback takes a row
+-- away: one that stays belongs to a transaction that never committed, and what it
+-- has left in CDMS is undone by whoever uses the server next.  Not dumped: another
+-- cluster has nothing to settle.
+CREATE TABLE crm_sync.intent (
+    settled boolean NOT NULL,
+    xid     xid8 NOT NULL,
+    place   integer NOT NULL,
+    since   timestamptz NOT NULL,
+    server  oid NOT NULL,
+    store   oid NOT NULL,
+    role    oid NOT NULL,
+    key     uuid NOT NULL,
+    action  text NOT NULL,
+    before  jsonb NOT NULL,
+    after   jsonb NOT NULL
+);
+COMMENT ON TABLE crm_sync.intent IS
+    'writes that a COMMIT is sending to CDMS; written and read by crm_sync only';
+COMMENT ON COLUMN crm_sync.intent.settled IS
+    'nothing is left to be undone; set in place, whatever becomes of the transaction';
+COMMENT ON COLUMN crm_sync.intent.before IS 'what puts it back';
+COMMENT ON COLUMN crm_sync.intent.after IS 'what is sent';
+
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.progress', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history_id_seq', '');

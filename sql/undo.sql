@@ -98,6 +98,18 @@ COMMIT;
 SELECT cdms.fault('clear');
 TABLE crm.there;
 
+-- It is noted where the rollback did not reach, and undone by whoever asks CDMS
+-- next: once.
+SELECT unresolved FROM crm_sync.status;
+\set VERBOSITY sqlstate
+SELECT name, city FROM crm.organisation WHERE id = :'two';
+\set VERBOSITY default
+SELECT unresolved FROM crm_sync.status;
+TABLE crm.there;
+SELECT cdms.log_clear();
+SELECT name, city FROM crm.organisation WHERE id = :'two';
+TABLE crm.told;
+
 -- A write that never left needs no undoing.
 \set VERBOSITY sqlstate
 ALTER SERVER cdms OPTIONS (ADD request_timeout '300ms');

@@ -15,6 +15,7 @@
 #include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
+#include "sync/intent.h"
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -153,7 +154,7 @@ put_status(void *arg)
 	nulls[4] = !complete;
 	values[5] = Int64GetDatum(pending);
 	values[6] = Int64GetDatum(failed);
-	values[7] = Int64GetDatum(0);
+	values[7] = Int64GetDatum(OidIsValid(table->store) ? crm_intent_unresolved(table->store) : 0);
 	values[8] = TimestampTzGetDatum(last);
 	nulls[8] = last == 0;
 	values[9] = CStringGetTextDatum(error);

@@ -70,6 +70,13 @@ static OwnStatement record_missing = {
 	3, {OIDOID, UUIDOID, OIDOID}
 };
 
+static OwnStatement record_left = {
+	"INSERT INTO crm_sync.outbox (store, key, operation, changed, role, xid, push, parked, last_error) "
+	"VALUES ($1::pg_catalog.regclass, $2, 'update', '{}', $3::pg_catalog.regrole, "
+	"pg_catalog.pg_current_xact_id(), false, true, $4)",
+	4, {OIDOID, UUIDOID, OIDOID, TEXTOID}
+};
+
 #define READ_OUTBOX \
 	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
 	"crm_sync.present_names(o.store, o.columns, o.changed), " \
@@ -330,6 +337,17 @@ crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role)
 	Datum		values[] = {ObjectIdGetDatum(store), UUIDPGetDatum(key), ObjectIdGetDatum(role)};
 
 	run_own(&record_missing, values, NULL, NULL, NULL);
+}
+
+void
+crm_ledger_record_left(Oid store, const pg_uuid_t *key, Oid role, const char *reason)
+{
+	Datum		values[] = {
+		ObjectIdGetDatum(store), UUIDPGetDatum(key), ObjectIdGetDatum(role),
+		CStringGetTextDatum(reason)
+	};
+
+	run_own(&record_left, values, NULL, NULL, NULL);
 }
 
 static Datum

@@ -52,6 +52,9 @@ extern void crm_ledger_record(const CrmChange *change, bool outbox);
 /* An outbox row for a store's row that CDMS lacks; pending. */
 extern void crm_ledger_record_missing(Oid store, const pg_uuid_t *key, Oid role);
 
+/* A parked row that changes nothing: it tells what became of an object. */
+extern void crm_ledger_record_left(Oid store, const pg_uuid_t *key, Oid role, const char *reason);
+
 /*
  * Rows of the outbox (CrmOutboxRow *) in order: what this transaction must push,
  * with all that is pending or parked of the same objects, for who writes an

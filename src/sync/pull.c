@@ -32,6 +32,7 @@
 #include "sync/apply.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
+#include "sync/intent.h"
 #include "sync/ledger.h"
 #include "sync/options.h"
 #include "sync/pull.h"
@@ -493,6 +494,7 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 
 	PG_TRY();
 	{
+		crm_intent_settle(table->serverid);
 		take_snapshot(pull);
 		pull_ask(pull, ask);
 		finish_pull(pull);

@@ -30,6 +30,7 @@
 #include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
+#include "sync/intent.h"
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -47,6 +48,8 @@ static bool due = false;
 static List *soft_objects = NIL;	/* in TopTransactionContext */
 static HTAB *soft_index = NULL; /* of the same */
 static List *sent = NIL;		/* CrmSent *, of this commit */
+static List *noted = NIL;		/* CrmSent * of this commit that have an intent */
+static bool settles_later = false;	/* what is accepted has an intent each */
 static int	accepted = 0;		/* writes, of the commit that is under way */
 static TimestampTz commit_start = 0;
 static int	commit_timeout = 0; /* milliseconds; 0: none yet */
@@ -79,6 +82,7 @@ crm_push_at_abort(void)
 		ereport(WARNING,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("the transaction failed after CDMS had accepted its changes (%d)", accepted),
+				 settles_later ? errhint("Whoever uses the server next undoes them there.") :
 				 errhint("The next SELECT shows what CDMS has.")));
 }
 
@@ -372,19 +376,31 @@ before_assignments(CrmPushObject *object)
 	return result;
 }
 
+static CrmSent *
+make_write(CrmPushObject *object, CrmSentAction action, List *before, List *after)
+{
+	CrmSent    *write = palloc0_object(CrmSent);
+
+	write->action = action;
+	write->table = object->table;
+	write->conn = object->conn;
+	write->role = ((CrmOutboxRow *) llast(object->rows))->role;
+	write->key = object->id.key;
+	write->before = before;
+	write->after = after;
+	if (object->write)
+		write->intent = object->write->intent;
+	else
+		ItemPointerSetInvalid(&write->intent);
+	return write;
+}
+
 /* Before it is sent: should the transaction fail, it may have to be undone. */
 static CrmSent *
 note_sent(CrmPushObject *object, CrmSentAction action, List *before, List *after)
 {
-	CrmSent    *note = palloc_object(CrmSent);
+	CrmSent    *note = make_write(object, action, before, after);
 
-	note->action = action;
-	note->table = object->table;
-	note->conn = object->conn;
-	note->key = object->id.key;
-	note->before = before;
-	note->after = after;
-	note->answered = false;
 	sent = lappend(sent, note);
 	return note;
 }
@@ -588,6 +604,107 @@ check_values(CrmPushObject *object)
 									  make_assignments(object, object->action == CRM_PUSH_CREATE));
 }
 
+/*
+ * Does it go out whatever becomes of this transaction?  All of it was pending, or
+ * it is a creation that was, which is known again when it is repeated.
+ */
+static bool
+is_sent_again(CrmPushObject *object)
+{
+	ListCell   *lc;
+
+	if (object->action == CRM_PUSH_CREATE)
+		return was_pending(object);
+	foreach(lc, object->rows)
+		if (!((CrmOutboxRow *) lfirst(lc))->pending)
+			return false;
+	return true;
+}
+
+static CrmSent *
+plan_write(CrmPushObject *object)
+{
+	switch (object->action)
+	{
+		case CRM_PUSH_CREATE:
+			return make_write(object, CRM_SENT_CREATE, NIL, make_assignments(object, true));
+		case CRM_PUSH_UPDATE:
+			return make_write(object, CRM_SENT_UPDATE, before_assignments(object),
+							  make_assignments(object, false));
+		case CRM_PUSH_DELETE:
+			return make_write(object, CRM_SENT_DELETE, before_assignments(object), NIL);
+		case CRM_PUSH_NONE:
+			break;
+	}
+	return NULL;
+}
+
+static List *
+plan_writes(List *writes, List *objects)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		CrmPushObject *object = lfirst(lc);
+
+		if (is_sent_again(object))
+			continue;
+		object->write = plan_write(object);
+		writes = lappend(writes, object->write);
+	}
+	return writes;
+}
+
+/*
+ * More than one write, or a deletion, which no read would notice: should this
+ * server crash between them, somebody has to know of them.
+ */
+static void
+note_intents(List *created, List *updated, List *deleted)
+{
+	List	   *writes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sent)
+		if (!ItemPointerIsValid(&((CrmSent *) lfirst(lc))->intent))
+			writes = lappend(writes, lfirst(lc));
+	writes = plan_writes(writes, created);
+	writes = plan_writes(writes, updated);
+	writes = plan_writes(writes, deleted);
+	if (writes == NIL || (list_length(writes) == 1 && noted == NIL && deleted == NIL))
+		return;
+	crm_intent_note(writes);
+	noted = list_concat(noted, writes);
+}
+
+/* What others have left half done at these servers must not be taken for CDMS's. */
+static void
+settle_intents(List *objects)
+{
+	List	   *servers = NIL;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+		servers = list_append_unique_oid(servers, ((CrmPushObject *) lfirst(lc))->table->serverid);
+	foreach(lc, servers)
+		crm_intent_settle(lfirst_oid(lc));
+}
+
+/* What CDMS has of the objects now, and what of it will be overwritten. */
+static void
+look_at_cdms(CrmPush *push)
+{
+	ListCell   *lc;
+
+	crm_push_foreach_group(push, needs_get, get_objects);
+	foreach(lc, push->objects)
+		if (((CrmPushObject *) lfirst(lc))->got)
+			note_conflict(lfirst(lc));
+	foreach(lc, push->objects)
+		check_values(lfirst(lc));
+}
+
 /* Sends what these rows of the outbox say, and takes them out of it. */
 static void
 push_rows(void *arg)
@@ -595,21 +712,21 @@ push_rows(void *arg)
 	List	   *rows = crm_push_with_parents(arg);
 	CrmPush	   *push = crm_push_collect(rows);
 	List	   *created;
-	ListCell   *lc;
+	List	   *updated;
+	List	   *deleted;
 
+	settle_intents(push->objects);
 	set_deadline(push->objects);
-	crm_push_foreach_group(push, needs_get, get_objects);
-	foreach(lc, push->objects)
-		if (((CrmPushObject *) lfirst(lc))->got)
-			note_conflict(lfirst(lc));
-	foreach(lc, push->objects)
-		check_values(lfirst(lc));
+	look_at_cdms(push);
 
 	created = crm_push_in_order(push, CRM_PUSH_CREATE);
+	updated = crm_push_in_order(push, CRM_PUSH_UPDATE);
+	deleted = reversed(crm_push_in_order(push, CRM_PUSH_DELETE));
+	note_intents(created, updated, deleted);
 	send_objects(created, send_create);
 	send_objects(created, send_deferred);
-	send_objects(crm_push_in_order(push, CRM_PUSH_UPDATE), send_update);
-	send_objects(reversed(crm_push_in_order(push, CRM_PUSH_DELETE)), send_delete);
+	send_objects(updated, send_update);
+	send_objects(deleted, send_delete);
 
 	/* Out of the outbox first: a pull leaves alone what stands in it. */
 	crm_ledger_done(rows);
@@ -791,16 +908,37 @@ push_everything(void *arg)
 		PreCommit_CheckForSerializationFailure();
 }
 
+static bool
+is_left_to_do(List *undoings, CrmSent *write)
+{
+	ListCell   *lc;
+
+	foreach(lc, undoings)
+	{
+		CrmUndoing *undoing = lfirst(lc);
+
+		if (undoing->failed && ItemPointerEquals(&undoing->sent->intent, &write->intent))
+			return true;
+	}
+	return false;
+}
+
 /* All of it or nothing: a failure is undone in CDMS before it is passed on. */
 static void
 undo_and_throw(ErrorData *error)
 {
-	char	   *outcome = NULL;
+	List	   *undoings = NIL;
+	char	   *outcome;
+	ListCell   *lc;
 
 	if (sent != NIL && is_surely_not_done(error))
 		drop_note();
 	if (sent != NIL)
-		outcome = crm_undo(sent);
+		undoings = crm_undo(sent);
+	outcome = crm_undo_summary(undoings);
+	foreach(lc, noted)
+		if (!is_left_to_do(undoings, lfirst(lc)))
+			crm_intent_settled(&((CrmSent *) lfirst(lc))->intent);
 	if (outcome)
 		error->detail = error->detail ? psprintf("%s %s", error->detail, outcome) : outcome;
 	ReThrowError(error);
@@ -817,6 +955,7 @@ crm_push_all(void)
 	commit_start = GetCurrentTimestamp();
 	commit_timeout = 0;
 	sent = NIL;
+	noted = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_constraints_immediate();
 	if (IsolationIsSerializable())
@@ -825,6 +964,7 @@ crm_push_all(void)
 	if (error)
 		undo_and_throw(error);
 	accepted = list_length(sent);
+	settles_later = noted != NIL;
 	PopActiveSnapshot();
 
 	MemoryContextSwitchTo(before);

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -41,6 +43,59 @@ json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
 	else
 		elog(ERROR, "column \"%s\" of an outbox row is not a scalar", column->name);
 	return crm_value_input(field, text);
+}
+
+static CrmColumn *
+column_of_field(CrmTable *table, const CrmField *field)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].field == field - table->entity.fields)
+			return &table->columns[i];
+	elog(ERROR, "property \"%s\" has no column", field->property);
+}
+
+Datum
+crm_push_assignments_json(CrmTable *table, List *assignments)
+{
+	int			n = list_length(assignments);
+	TupleDesc	desc = CreateTemplateTupleDesc(n);
+	Datum	   *values = palloc_array(Datum, n);
+	bool	   *nulls = palloc_array(bool, n);
+	ListCell   *lc;
+
+	foreach(lc, assignments)
+	{
+		CrmAssignment *assignment = lfirst(lc);
+		CrmColumn  *column = column_of_field(table, assignment->field);
+		int			i = foreach_current_index(lc);
+
+		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
+		values[i] = assignment->value;
+		nulls[i] = assignment->isnull;
+	}
+	return crm_ledger_row_json(heap_form_tuple(BlessTupleDesc(desc), values, nulls), desc);
+}
+
+List *
+crm_push_assignments_from_json(CrmTable *table, Jsonb *json)
+{
+	List	   *result = NIL;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+		CrmAssignment *assignment;
+
+		if (column->field < 0 ||
+			!getKeyJsonValueFromContainer(&json->root, column->name, strlen(column->name), NULL))
+			continue;
+		assignment = palloc_object(CrmAssignment);
+		assignment->field = crm_push_field(table, column);
+		assignment->value = json_value(json, column, crm_push_field(table, column),
+									   &assignment->isnull);
+		result = lappend(result, assignment);
+	}
+	return result;
 }
 
 /* ---------------------------------------------- from rows to objects */

@@ -8,10 +8,12 @@
 
 #include "postgres.h"
 #include "utils/hsearch.h"
+#include "utils/jsonb.h"
 
 #include "cdms/cdms.h"
 #include "sync/store.h"
 #include "sync/table.h"
+#include "sync/undo.h"
 
 typedef enum CrmPushAction
 {
@@ -40,6 +42,7 @@ typedef struct CrmPushObject
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
 	List	   *deferred;		/* CrmColumn *: references sent after creation */
+	CrmSent    *write;			/* as it was planned, or NULL */
 	bool		ordered;
 	bool		open;			/* what it refers to is being ordered */
 } CrmPushObject;
@@ -77,6 +80,13 @@ extern Datum crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool 
 extern bool crm_push_is_sent(const CrmColumn *column);
 
 extern CrmField *crm_push_field(CrmTable *table, const CrmColumn *column);
+
+/*
+ * Values to be written (CrmAssignment *) by column name, in the form that history
+ * keeps rows in; and back, less the columns that are there no more.
+ */
+extern Datum crm_push_assignments_json(CrmTable *table, List *assignments);
+extern List *crm_push_assignments_from_json(CrmTable *table, Jsonb *json);
 
 /*
  * The objects with this action: what an object refers to comes before it.

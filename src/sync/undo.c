@@ -22,21 +22,13 @@
 #include "sync/undo.h"
 
 #define UNDO_TIMEOUT_MS 60000	/* for all of it; the caller waits for it */
-
-/* How one write fared. */
-typedef struct Undoing
-{
-	CrmSent    *sent;
-	CrmObject  *now;			/* as CDMS has it, or NULL */
-	const char *left;			/* why something was left as it is, or NULL */
-	bool		undone;			/* something was */
-} Undoing;
+#define MOST_LOST 2				/* requests in a row, then the rest is left */
 
 static void
 keep_now(CrmObject *objects, int n, void *arg)
 {
 	if (n > 0)
-		((Undoing *) arg)->now = &objects[0];
+		((CrmUndoing *) arg)->now = &objects[0];
 }
 
 /* CDMS rounds amounts, and dates to whole seconds: is that all there is between them? */
@@ -85,7 +77,7 @@ assignment_of(List *assignments, const CrmField *field)
 }
 
 static void
-undo_create(Undoing *undoing)
+undo_create(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
 	ListCell   *lc;
@@ -103,7 +95,7 @@ undo_create(Undoing *undoing)
 }
 
 static void
-undo_update(Undoing *undoing)
+undo_update(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
 	CrmEntity  *entity = &sent->table->entity;
@@ -133,7 +125,7 @@ undo_update(Undoing *undoing)
 }
 
 static void
-undo_delete(Undoing *undoing)
+undo_delete(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
 	CrmObject  *made;
@@ -147,7 +139,7 @@ undo_delete(Undoing *undoing)
 		undoing->left = "it was created again, without what CDMS sets itself";
 }
 
-static void (*const undo_actions[]) (Undoing *undoing) = {
+static void (*const undo_actions[]) (CrmUndoing *undoing) = {
 	[CRM_SENT_CREATE] = undo_create,
 	[CRM_SENT_UPDATE] = undo_update,
 	[CRM_SENT_DELETE] = undo_delete,
@@ -156,7 +148,7 @@ static void (*const undo_actions[]) (Undoing *undoing) = {
 static void
 undo_one(void *arg)
 {
-	Undoing    *undoing = arg;
+	CrmUndoing *undoing = arg;
 	CrmSent    *sent = undoing->sent;
 
 	crm_pull_by_keys(sent->conn, sent->table, &sent->key, 1, keep_now, undoing);
@@ -171,30 +163,66 @@ append_left(StringInfo text, CrmSent *sent, const char *reason)
 					 reason);
 }
 
-char *
+static void
+note_failure(CrmUndoing *undoing, const char *reason)
+{
+	undoing->failed = true;
+	undoing->left = psprintf("it could not be undone: %s", reason);
+}
+
+/* True when CDMS was not reached. */
+static bool
+undo_attempt(CrmUndoing *undoing)
+{
+	ErrorData  *error;
+
+	/* Who presses Ctrl-C again does not mean that half of it should stay. */
+	do
+		error = crm_attempt(undo_one, undoing);
+	while (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
+	if (error == NULL)
+		return false;
+	note_failure(undoing, error->message);
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
+}
+
+List *
 crm_undo(List *sent)
 {
-	StringInfoData left;
-	bool		undone = false;
+	List	   *undoings = NIL;
+	int			lost = 0;		/* in a row */
 
-	initStringInfo(&left);
 	crm_http_set_deadline(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNDO_TIMEOUT_MS),
 						  "commit_timeout");
 	for (int i = list_length(sent) - 1; i >= 0; i--)
 	{
-		Undoing		undoing = {.sent = list_nth(sent, i)};
-		ErrorData  *error;
+		CrmUndoing *undoing = palloc0_object(CrmUndoing);
 
-		/* Who presses Ctrl-C again does not mean that half of it should stay. */
-		do
-			error = crm_attempt(undo_one, &undoing);
-		while (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
-		undone |= undoing.undone;
-		if (error)
-			append_left(&left, undoing.sent, psprintf("it could not be undone: %s",
-													  error->message));
-		else if (undoing.left)
-			append_left(&left, undoing.sent, undoing.left);
+		undoing->sent = list_nth(sent, i);
+		if (lost < MOST_LOST)
+			lost = undo_attempt(undoing) ? lost + 1 : 0;
+		else
+			note_failure(undoing, "CDMS does not answer");
+		undoings = lappend(undoings, undoing);
+	}
+	return undoings;
+}
+
+char *
+crm_undo_summary(List *undoings)
+{
+	StringInfoData left;
+	bool		undone = false;
+	ListCell   *lc;
+
+	initStringInfo(&left);
+	foreach(lc, undoings)
+	{
+		CrmUndoing *undoing = lfirst(lc);
+
+		undone |= undoing->undone;
+		if (undoing->left)
+			append_left(&left, undoing->sent, undoing->left);
 	}
 	if (left.len == 0 && !undone)
 		return NULL;

@@ -6,6 +6,7 @@
 #define CRM_UNDO_H
 
 #include "postgres.h"
+#include "storage/itemptr.h"
 
 #include "cdms/cdms.h"
 #include "sync/table.h"
@@ -17,27 +18,40 @@ typedef enum CrmSentAction
 	CRM_SENT_DELETE
 } CrmSentAction;
 
-/* A write that was sent; whether it was carried out may be unknown. */
+/* A write that was sent, or is about to be; whether it was carried out may be unknown. */
 typedef struct CrmSent
 {
 	CrmSentAction action;
 	CrmTable   *table;
 	CrmConnection *conn;
+	Oid			role;			/* whose connection it is */
 	pg_uuid_t	key;
 	List	   *before;			/* CrmAssignment *: what puts it back; of a
 								 * deletion the whole object, of a creation
 								 * nothing */
 	List	   *after;			/* CrmAssignment *: what was sent */
 	bool		answered;		/* CDMS said that it was done */
+	ItemPointerData intent;		/* its row of crm_sync.intent; invalid: none */
 } CrmSent;
+
+/* How the undoing of one write fared. */
+typedef struct CrmUndoing
+{
+	CrmSent    *sent;
+	CrmObject  *now;			/* as CDMS has it, or NULL */
+	bool		undone;			/* something was */
+	const char *left;			/* why not all of it, or NULL */
+	bool		failed;			/* left because of an error: another try may succeed */
+} CrmUndoing;
 
 /*
  * Undoes these writes (CrmSent *), the last first, leaving alone what somebody
- * else has changed since.  Result: a sentence that says what became of them, for
- * the DETAIL of the error that made it necessary; NULL where there was nothing to
- * undo.  Throws nothing that CDMS or
- * the network is to blame for.
+ * else has changed since.  Result: how each fared (CrmUndoing *).  Throws nothing
+ * that CDMS or the network is to blame for.
  */
-extern char *crm_undo(List *sent);
+extern List *crm_undo(List *sent);
+
+/* The same in words, for a DETAIL; NULL where there was nothing to undo. */
+extern char *crm_undo_summary(List *undoings);
 
 #endif							/* CRM_UNDO_H */
