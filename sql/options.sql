@@ -148,10 +148,8 @@ SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, opti
     FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'), ('server', 'auth', 'ntlm'),
                  ('server', 'auth', 'negotiate'), ('server', 'auth', 'adfs'),
                  ('server', 'adfs_url', 'https://adfs.example.org'),
-                 ('server', 'max_age', '5s'), ('foreign table', 'max_age', '1'),
                  ('foreign table', 'writes', 'queue'), ('foreign table', 'on_unavailable', 'local'),
-                 ('server', 'batch', 'OFF'), ('server', 'batch', 'f'), ('server', 'max_age', '0 min'),
-                 ('foreign table', 'max_age', '0.0')) AS v (place, option, value);
+                 ('server', 'batch', 'OFF'), ('server', 'batch', 'f')) AS v (place, option, value);
 
 -- So are two functions.
 SELECT options.attempt($$ CALL crm_sync.load('options.account') $$);

@@ -8,6 +8,7 @@
 #include "utils/guc.h"
 
 #include "net/http.h"
+#include "sync/age.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -85,5 +86,6 @@ _PG_init(void)
 
 	crm_table_init();
 	crm_connection_init();
+	crm_age_init();
 	crm_xact_init();
 }

@@ -583,4 +583,6 @@ crm_explain_scan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyInteger("CDMS Objects Received", NULL, state->asked.objects, es);
 	if (OidIsValid(state->table->store))
 		ExplainPropertyInteger("Store Rows Written", NULL, state->asked.written, es);
+	if (OidIsValid(state->table->store) && state->table->max_age > 0)
+		ExplainPropertyText("CDMS Answer", crm_answer_name(state->asked.answer), es);
 }

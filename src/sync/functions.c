@@ -12,6 +12,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "sync/age.h"
 #include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
@@ -109,8 +110,15 @@ Datum
 crm_discard(PG_FUNCTION_ARGS)
 {
 	int64		id = PG_GETARG_INT64(0);
+	CrmTable   *table;
 
-	PG_RETURN_BOOL(owns_change(id) && crm_ledger_discard(id));
+	if (!owns_change(id))
+		PG_RETURN_BOOL(false);
+	/* Pulls have left the object alone; the next one must not. */
+	table = crm_table_of_store(crm_ledger_store_of(id));
+	if (table)
+		crm_age_void(table->relid);
+	PG_RETURN_BOOL(crm_ledger_discard(id));
 }
 
 typedef struct Status

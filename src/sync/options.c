@@ -73,7 +73,7 @@ static const OptionDef option_defs[] = {
 	{SERVER, "max_connections", KIND_COUNT},
 	{SERVER, "batch", KIND_BOOL, NULL, "off"},
 	{SERVER, "max_response_size", KIND_SIZE},
-	{SERVER, "max_age", KIND_DURATION, NULL, "0"},
+	{SERVER, "max_age", KIND_DURATION},
 	{SERVER, "overlap", KIND_DURATION},
 	{SERVER, "updatable", KIND_BOOL},
 	{MAPPING, "username", KIND_TEXT},
@@ -85,7 +85,7 @@ static const OptionDef option_defs[] = {
 	{TABLE, "on_missing", KIND_ENUM, "create delete ignore"},
 	{TABLE, "writes", KIND_ENUM, "sync queue", "sync"},
 	{TABLE, "on_unavailable", KIND_ENUM, "error local", "error"},
-	{TABLE, "max_age", KIND_DURATION, NULL, "0"},
+	{TABLE, "max_age", KIND_DURATION},
 	{TABLE, "updatable", KIND_BOOL},
 	{COLUMN, "property", KIND_TEXT},
 	{COLUMN, "type", KIND_TYPE},
@@ -326,17 +326,12 @@ is_available(const OptionDef *def, const char *value)
 {
 	bool		wanted_bool;
 	bool		has_bool;
-	int			wanted_ms;
-	int			has_ms;
 
 	if (def->available == NULL)
 		return true;
 	if (def->kind == KIND_BOOL)
 		return parse_bool(value, &wanted_bool) && parse_bool(def->available, &has_bool) &&
 			wanted_bool == has_bool;
-	if (def->kind == KIND_DURATION)
-		return parse_duration(value, &wanted_ms) && parse_duration(def->available, &has_ms) &&
-			wanted_ms == has_ms;
 	return is_one_of(value, def->available);
 }
 

@@ -23,7 +23,7 @@
 struct CrmOverlay
 {
 	CrmTable   *table;
-	HTAB	   *rows;			/* of OverlayRow */
+	HTAB	   *rows;			/* of OverlayRow; NULL: empty */
 	MemoryContext memory;
 	CrmStatement *read_own;		/* the CRM's own columns by key; NULL: not
 								 * planned yet */
@@ -43,7 +43,6 @@ crm_overlay_make(CrmTable *table, MemoryContext memory)
 
 	overlay->table = table;
 	overlay->memory = memory;
-	overlay->rows = crm_key_hash("crm_sync overlay", sizeof(OverlayRow));
 	MemoryContextSwitchTo(before);
 	return overlay;
 }
@@ -51,15 +50,25 @@ crm_overlay_make(CrmTable *table, MemoryContext memory)
 bool
 crm_overlay_is_empty(CrmOverlay *overlay)
 {
-	return overlay == NULL || hash_get_num_entries(overlay->rows) == 0;
+	return overlay == NULL || overlay->rows == NULL;
+}
+
+/* The overlay's row of this key, new ones included, in its memory. */
+static OverlayRow *
+overlay_row(CrmOverlay *overlay, const pg_uuid_t *key)
+{
+	MemoryContext before = MemoryContextSwitchTo(overlay->memory);
+
+	if (overlay->rows == NULL)
+		overlay->rows = crm_key_hash("crm_sync overlay", sizeof(OverlayRow));
+	MemoryContextSwitchTo(before);
+	return hash_search(overlay->rows, key, HASH_ENTER, NULL);
 }
 
 void
 crm_overlay_hide(CrmOverlay *overlay, const pg_uuid_t *key)
 {
-	OverlayRow *row = hash_search(overlay->rows, key, HASH_ENTER, NULL);
-
-	row->row = 0;
+	overlay_row(overlay, key)->row = 0;
 }
 
 /* A row of the foreign table in the making. */
@@ -154,7 +163,7 @@ crm_overlay_put(CrmOverlay *overlay, const CrmObject *object)
 	}
 
 	before = MemoryContextSwitchTo(overlay->memory);
-	entry = hash_search(overlay->rows, &object->key, HASH_ENTER, NULL);
+	entry = overlay_row(overlay, &object->key);
 	entry->row = heap_copy_tuple_as_datum(heap_form_tuple(desc, row.values, row.nulls), desc);
 	MemoryContextSwitchTo(before);
 	relation_close(rel, NoLock);

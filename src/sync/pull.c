@@ -29,6 +29,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "sync/age.h"
 #include "sync/apply.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
@@ -53,6 +54,7 @@ typedef struct Pull
 	CrmConnection *conn;
 	HTAB	   *seen;			/* keys that CDMS answered with */
 	int64		written;
+	bool		whole;			/* the answer is about all objects */
 	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
 	MemoryContext page;			/* reset for each page */
 } Pull;
@@ -318,6 +320,7 @@ pull_changes(Pull *pull, TimestampTz pulled_through)
 
 	query.filter = changed_since(table, pulled_through);
 	pull_query(pull, &query);
+	pull->whole = true;
 	if (pull->date != 0 &&
 		TimestampDifferenceExceeds(pull->date, pulled_through, table->overlap / 2 + 1))
 		return false;
@@ -407,7 +410,8 @@ pull_matching(Pull *pull, const CrmAsk *ask)
 	crm_pull_filter(pull->conn, &query, ask->filters);
 	pull_query(pull, &query);
 	pull_unseen(pull, ask->quals);
-	if (query.filter == NULL && ask->quals == NIL && table->modified_field >= 0 &&
+	pull->whole = query.filter == NULL && ask->quals == NIL;
+	if (pull->whole && table->modified_field >= 0 &&
 		pull->date != 0 && is_stored(pull))
 		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, true);
 }
@@ -470,6 +474,7 @@ pull_late(Pull *pull)
 
 	foreach(lc, late)
 		keys[foreach_current_index(lc)] = *(pg_uuid_t *) lfirst(lc);
+	pull->application.late = NIL;
 	UnregisterSnapshot(pull->application.asked);
 	take_snapshot(pull);
 	pull_keys(pull, keys, list_length(late));
@@ -485,11 +490,19 @@ finish_pull(Pull *pull)
 		crm_push_pending_inserts(pull->table, CREATES_PER_READ);
 }
 
+/* Is all that came in the store, or something newer that is known? */
+static bool
+is_settled(Pull *pull)
+{
+	return pull->application.late == NIL && crm_overlay_is_empty(pull->application.overlay);
+}
+
 /* The whole of a pull; result: rows written to the store. */
 static int64
 run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 {
 	MemoryContext memory = CurrentMemoryContext;
+	int64		asked = crm_age_begin(table);
 	Pull	   *pull = begin_pull(table, overlay);
 
 	PG_TRY();
@@ -498,6 +511,8 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 		take_snapshot(pull);
 		pull_ask(pull, ask);
 		finish_pull(pull);
+		if (is_settled(pull))
+			crm_age_note(table, ask, pull->whole, asked);
 		crm_asked_succeeded(table->relid);
 	}
 	PG_CATCH();
@@ -509,36 +524,58 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 	return pull->written;
 }
 
+/* Asks, unless the statement has. */
+static void
+ask_now(CrmTable *table, const CrmAsk *ask, MemoryContext statement, CrmAsked *asked)
+{
+	CrmConnection *conn = crm_connection_get(table->serverid, table->owner);
+	CrmHttpCounters *counters = crm_http_counters(conn->http);
+
+	if (crm_asked_before(statement, table->relid, question_text(conn, table, ask)))
+	{
+		asked->answer = CRM_ANSWER_REPEATED;
+		return;
+	}
+	asked->answer = CRM_ANSWER_ASKED;
+	asked->requests = -counters->get;
+	asked->objects = -conn->objects;
+	asked->written = run_pull(table, ask, asked->overlay);
+	asked->requests += counters->get;
+	asked->objects += conn->objects;
+}
+
+const char *
+crm_answer_name(CrmAnswer answer)
+{
+	static const char *const names[] = {
+		[CRM_ANSWER_LOCAL] = "not asked",
+		[CRM_ANSWER_ASKED] = "asked",
+		[CRM_ANSWER_REPEATED] = "asked before",
+		[CRM_ANSWER_SESSION] = "within max_age (session)",
+		[CRM_ANSWER_CLUSTER] = "within max_age (cluster)",
+	};
+
+	return names[answer];
+}
+
 CrmAsked
 crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement)
 {
 	CrmAsked	asked = {0};
 	MemoryContext own;
 	MemoryContext before;
-	CrmConnection *conn;
 
 	crm_table_require_store(table);
 	if (crm_mode == CRM_MODE_LOCAL || (ask->by_key && ask->nkeys == 0))
 		return asked;
-	ask = cheaper_question(table, ask);
+	if (!ask->wait && crm_overlay_is_allowed(table))
+		asked.overlay = crm_asked_overlay(table, statement);
+	if (crm_age_within(table, ask, &asked.answer))
+		return asked;
 
 	own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(own);
-	conn = crm_connection_get(table->serverid, table->owner);
-	if (!ask->wait && crm_overlay_is_allowed(table))
-		asked.overlay = crm_asked_overlay(table, statement);
-	if (crm_asked_before(statement, table->relid, question_text(conn, table, ask)))
-		asked.repeated = true;
-	else
-	{
-		CrmHttpCounters *counters = crm_http_counters(conn->http);
-
-		asked.requests = -counters->get;
-		asked.objects = -conn->objects;
-		asked.written = run_pull(table, ask, asked.overlay);
-		asked.requests += counters->get;
-		asked.objects += conn->objects;
-	}
+	ask_now(table, cheaper_question(table, ask), statement, &asked);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(own);
 	return asked;

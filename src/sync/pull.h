@@ -27,13 +27,24 @@ typedef struct CrmAsk
 	bool		wait;			/* for other sessions' locks: a writer asks */
 } CrmAsk;
 
+/* Where an answer is from. */
+typedef enum CrmAnswer
+{
+	CRM_ANSWER_LOCAL,			/* CDMS has no part in it */
+	CRM_ANSWER_ASKED,			/* CDMS, now */
+	CRM_ANSWER_REPEATED,		/* this statement, or transaction, had asked it
+								 * before */
+	CRM_ANSWER_SESSION,			/* this session had, within max_age */
+	CRM_ANSWER_CLUSTER			/* some session had, within max_age */
+} CrmAnswer;
+
 /* What asking took, for EXPLAIN. */
 typedef struct CrmAsked
 {
 	int64		requests;
 	int64		objects;		/* received */
 	int64		written;		/* to the store */
-	bool		repeated;		/* this statement had asked it before */
+	CrmAnswer	answer;
 	CrmOverlay *overlay;		/* what could not be stored; complete when all
 								 * scans of the statement have begun */
 } CrmAsked;
@@ -42,9 +53,10 @@ typedef struct CrmAsked
  * Brings the store up to date with what is asked.  statement: the context of
  * the statement on whose behalf; the same question is asked once in it (in
  * REPEATABLE READ and SERIALIZABLE: once in the transaction).  Nothing is asked
- * in crm_sync.mode local.
+ * in crm_sync.mode local, nor what was asked within max_age.
  *
- * What it wrote is visible to snapshots taken afterwards.
+ * What it wrote is visible to snapshots taken afterwards; so is what another
+ * session has that asked within max_age.
  */
 extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext statement);
 
@@ -53,6 +65,9 @@ extern CrmAsked crm_pull(CrmTable *table, const CrmAsk *ask, MemoryContext state
  * crm_sync.pull().  Result: objects written.
  */
 extern int64 crm_pull_all(CrmTable *table);
+
+/* For EXPLAIN ANALYZE: "asked", "within max_age (session)" ... */
+extern const char *crm_answer_name(CrmAnswer answer);
 
 /* Was the table loaded whole, and through when by CDMS's clock? */
 extern bool crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through);

@@ -343,6 +343,8 @@ read_table(CrmTable *table, Relation rel)
 	table->updatable = crm_option_bool(foreign->options, "updatable",
 									   crm_option_bool(server->options, "updatable", true));
 	table->overlap = crm_option_ms(server->options, "overlap", 2 * 60 * 1000);
+	table->max_age = crm_option_ms(foreign->options, "max_age",
+								   crm_option_ms(server->options, "max_age", 0));
 	table->actor_field = -1;
 	table->modified_field = -1;
 	table->columns = palloc0_array(CrmColumn, desc->natts);
@@ -427,6 +429,7 @@ crm_table_init(void)
 	CacheRegisterRelcacheCallback(invalidate_tables, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNTABLEREL, invalidate_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_all, (Datum) 0);
 }
 

@@ -61,6 +61,9 @@ typedef struct CrmTable
 	int			modified_field; /* field of ModifiedOn; -1 */
 	int			overlap;		/* milliseconds that a window of changes reaches
 								 * back */
+	int			max_age;		/* milliseconds that an answer may be old; 0: asked
+								 * each time */
+	uint64		meaning;		/* sync/age.c's; 0: not worked out yet */
 
 	/* the cache's own */
 	bool		valid;

@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 
+#include "sync/age.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/push.h"
@@ -27,6 +28,7 @@ static void
 forget(void)
 {
 	crm_push_at_end();
+	crm_age_at_end();
 	crm_asked_at_end();
 	crm_table_at_end();
 	crm_connection_at_end();
@@ -49,6 +51,9 @@ on_transaction(XactEvent event, void *arg)
 			forget();
 			break;
 		case XACT_EVENT_COMMIT:
+			crm_age_at_commit();
+			forget();
+			break;
 		case XACT_EVENT_PREPARE:
 			forget();
 			break;
@@ -62,8 +67,10 @@ on_transaction(XactEvent event, void *arg)
 static void
 on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		crm_asked_at_subabort(self);
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	crm_asked_at_subabort(self);
+	crm_age_at_subabort(self);
 }
 
 void
