@@ -92,6 +92,13 @@ class Commands:
         self.app.writer.force(entity, guid, values, stamps, who)
         return []
 
+    def do_edit_many(self, words):
+        """A change of the first N records of a set, all in one moment."""
+        count = int(words[1])
+        for key in self.do_keys([words[0], str(count)]):
+            self.do_edit([words[0], key, words[2]])
+        return []
+
     def do_create(self, words):
         if len(words) == 2:
             words.insert(1, "-")
@@ -284,7 +291,7 @@ def system_user(app, name):
     return (guid, entity.logical_name)
 
 
-NAMES = [name[3:] for name in vars(Commands) if name.startswith("do_")]
+NAMES = [name[3:].replace("_", "-") for name in vars(Commands) if name.startswith("do_")]
 FAULT_OPTIONS = {
     "status": {"status", "body", "content-type", "header", "retry-after"},
     "raw": {"body"}, "drip": {"ms"}, "delay": {"ms"}, "cut": {"bytes"},

@@ -93,6 +93,17 @@ class Edits(SimulatorTest):
         self.assertEqual(d["ModifiedBy"]["Name"], "Ravi Shah")
         self.assertIn("O'Neil & Sons", self.names("VersionNumber lt 9L"))
 
+    def test_edit_many(self):
+        self.control("clock", "set", "2031-01-01T00:00:00Z")
+        self.control("edit-many", "AccountSet", "60", '{"Name":"Edited"}')
+        keys = self.control("keys", "AccountSet", "61")
+        edited = [key for key in keys if self.control(
+            "get", "AccountSet", key, "Name") == ["Edited"]]
+        self.assertEqual(edited, keys[:60])
+        stamps = {self.control("get", "AccountSet", key, "ModifiedOn")[0]
+                  for key in edited}
+        self.assertEqual(stamps, {"2031-01-01T00:00:00Z"})
+
     def test_create_get_count_delete(self):
         before = int(self.control("count", "ContactSet")[0])
         key, = self.control("create", "ContactSet", '{"LastName":"Made"}')
