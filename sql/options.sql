@@ -148,7 +148,6 @@ SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, opti
     FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'), ('server', 'auth', 'ntlm'),
                  ('server', 'auth', 'negotiate'), ('server', 'auth', 'adfs'),
                  ('server', 'adfs_url', 'https://adfs.example.org'),
-                 ('foreign table', 'writes', 'queue'), ('foreign table', 'on_unavailable', 'local'),
                  ('server', 'batch', 'OFF'), ('server', 'batch', 'f')) AS v (place, option, value);
 
 -- So are two functions.

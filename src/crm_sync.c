@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "net/http.h"
@@ -13,6 +14,7 @@
 #include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/table.h"
+#include "sync/worker.h"
 #include "sync/xact.h"
 
 PG_MODULE_MAGIC;
@@ -82,10 +84,17 @@ _PG_init(void)
 							 "The answers are the same.",
 							 &crm_pushdown, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("crm_sync.worker_naptime",
+							"Time between two rounds of the background worker that sends pending changes.",
+							"It runs where shared_preload_libraries has crm_sync. 0: never.",
+							&crm_worker_naptime, 10, 0, SECS_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("crm_sync");
 
 	crm_table_init();
 	crm_connection_init();
 	crm_age_init();
 	crm_xact_init();
+	if (process_shared_preload_libraries_in_progress)
+		crm_worker_init();
 }

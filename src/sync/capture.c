@@ -142,7 +142,7 @@ record(CrmTable *table, RowChange *row)
 		.actor = pulled ? (actor ? actor : "cdms") : GetUserNameFromId(GetUserId(), false),
 		.before = row->before ? crm_ledger_row_json(row->before, desc) : 0,
 		.after = row->after ? crm_ledger_row_json(row->after, desc) : 0,
-		.push = crm_mode == CRM_MODE_SYNC,
+		.push = crm_mode == CRM_MODE_SYNC && !table->queued,
 	};
 	bool		outbox = false;
 

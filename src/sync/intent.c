@@ -310,6 +310,24 @@ crm_intent_unresolved(Oid store)
 	return n;
 }
 
+List *
+crm_intent_servers(void)
+{
+	Relation	rel = open_intents(AccessShareLock);
+	List	   *servers = NIL;
+	ListCell   *lc;
+
+	foreach(lc, read_abandoned(rel))
+	{
+		Intent	   *intent = lfirst(lc);
+
+		if (!intent->settled)
+			servers = list_append_unique_oid(servers, intent->server);
+	}
+	table_close(rel, AccessShareLock);
+	return servers;
+}
+
 /* ------------------------------------------------------------ settling */
 
 /* In the order in which they were to be sent. */

@@ -27,6 +27,9 @@ extern void crm_intent_settled(const ItemPointerData *intent);
  */
 extern void crm_intent_settle(Oid serverid);
 
+/* Servers (Oids) at which there is something to settle. */
+extern List *crm_intent_servers(void);
+
 /* Writes of a store that transactions which never committed may have left in CDMS. */
 extern int64 crm_intent_unresolved(Oid store);
 

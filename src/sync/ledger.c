@@ -122,11 +122,16 @@ static OwnStatement pending_stores = {
 	0
 };
 
+static OwnStatement waiting_stores = {
+	"SELECT DISTINCT o.store::pg_catalog.oid FROM crm_sync.outbox o WHERE NOT o.parked AND NOT o.push",
+	0
+};
+
 static OwnStatement pending_objects = {
 	"SELECT o.key, pg_catalog.count(*) FROM crm_sync.outbox o "
 	"WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
-	"GROUP BY o.key ORDER BY pg_catalog.min(o.id)",
-	1, {OIDOID}
+	"GROUP BY o.key ORDER BY pg_catalog.min(o.id) LIMIT $2",
+	2, {OIDOID, INT4OID}
 };
 
 static OwnStatement read_protected = {
@@ -437,6 +442,15 @@ crm_ledger_stores_with_pending(void)
 	return stores;
 }
 
+List *
+crm_ledger_stores_waiting(void)
+{
+	List	   *stores = NIL;
+
+	run_own(&waiting_stores, NULL, NULL, keep_store, &stores);
+	return stores;
+}
+
 typedef struct KeysVisit
 {
 	List	   *keys;
@@ -469,9 +483,9 @@ crm_ledger_pending_inserts(Oid store, int limit)
 }
 
 List *
-crm_ledger_pending_objects(Oid store, int64 *rows)
+crm_ledger_pending_objects(Oid store, int limit, int64 *rows)
 {
-	Datum		values[] = {ObjectIdGetDatum(store)};
+	Datum		values[] = {ObjectIdGetDatum(store), Int32GetDatum(limit)};
 	KeysVisit	visit = {NIL, 0};
 
 	run_own(&pending_objects, values, NULL, keep_key, &visit);

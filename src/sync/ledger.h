@@ -69,11 +69,12 @@ extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
 /* Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most limit. */
 extern List *crm_ledger_pending_inserts(Oid store, int limit);
 
-/* Oids of the stores with a pending insert. */
+/* Oids of the stores with a pending insert; with anything that waits to be sent. */
 extern List *crm_ledger_stores_with_pending(void);
+extern List *crm_ledger_stores_waiting(void);
 
-/* Keys of a store with anything pending, in order; rows counts the rows. */
-extern List *crm_ledger_pending_objects(Oid store, int64 *rows);
+/* Keys of a store with anything pending, in order, at most limit; rows counts the rows. */
+extern List *crm_ledger_pending_objects(Oid store, int limit, int64 *rows);
 
 /*
  * What a pull may not touch: of these keys, those with changes not yet pushed.

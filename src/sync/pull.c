@@ -32,6 +32,7 @@
 #include "sync/age.h"
 #include "sync/apply.h"
 #include "sync/asked.h"
+#include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/intent.h"
 #include "sync/ledger.h"
@@ -486,7 +487,7 @@ finish_pull(Pull *pull)
 	if (pull->application.late != NIL)
 		pull_late(pull);
 	UnregisterSnapshot(pull->application.asked);
-	if (!XactReadOnly && pull->table->updatable)
+	if (!XactReadOnly && pull->table->updatable && !pull->table->queued)
 		crm_push_pending_inserts(pull->table, CREATES_PER_READ);
 }
 
@@ -524,6 +525,41 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 	return pull->written;
 }
 
+/* A pull whose failure is bearable where on_unavailable is local. */
+typedef struct TriedPull
+{
+	CrmTable   *table;
+	const CrmAsk *ask;
+	CrmAsked   *asked;
+} TriedPull;
+
+static void
+try_pull(void *arg)
+{
+	TriedPull  *tried = arg;
+
+	tried->asked->written = run_pull(tried->table, tried->ask, tried->asked->overlay);
+}
+
+/* The store answers when CDMS is not reached, and the reader is told. */
+static void
+pull_if_there(CrmTable *table, const CrmAsk *ask, CrmAsked *asked)
+{
+	TriedPull	tried = {table, ask, asked};
+	ErrorData  *error = crm_attempt(try_pull, &tried);
+
+	if (error == NULL)
+		return;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
+		ReThrowError(error);
+	asked->answer = CRM_ANSWER_UNREACHED;
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("CDMS was not asked: %s", error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 errhint("The answer is what %s held when it was last synchronised.", table->name)));
+}
+
 /* Asks, unless the statement has. */
 static void
 ask_now(CrmTable *table, const CrmAsk *ask, MemoryContext statement, CrmAsked *asked)
@@ -539,7 +575,10 @@ ask_now(CrmTable *table, const CrmAsk *ask, MemoryContext statement, CrmAsked *a
 	asked->answer = CRM_ANSWER_ASKED;
 	asked->requests = -counters->get;
 	asked->objects = -conn->objects;
-	asked->written = run_pull(table, ask, asked->overlay);
+	if (table->local_when_away)
+		pull_if_there(table, ask, asked);
+	else
+		asked->written = run_pull(table, ask, asked->overlay);
 	asked->requests += counters->get;
 	asked->objects += conn->objects;
 }
@@ -551,6 +590,7 @@ crm_answer_name(CrmAnswer answer)
 		[CRM_ANSWER_LOCAL] = "not asked",
 		[CRM_ANSWER_ASKED] = "asked",
 		[CRM_ANSWER_REPEATED] = "asked before",
+		[CRM_ANSWER_UNREACHED] = "not reached",
 		[CRM_ANSWER_SESSION] = "within max_age (session)",
 		[CRM_ANSWER_CLUSTER] = "within max_age (cluster)",
 	};

@@ -34,6 +34,7 @@ typedef enum CrmAnswer
 	CRM_ANSWER_ASKED,			/* CDMS, now */
 	CRM_ANSWER_REPEATED,		/* this statement, or transaction, had asked it
 								 * before */
+	CRM_ANSWER_UNREACHED,		/* the store alone: on_unavailable is local */
 	CRM_ANSWER_SESSION,			/* this session had, within max_age */
 	CRM_ANSWER_CLUSTER			/* some session had, within max_age */
 } CrmAnswer;

@@ -132,11 +132,11 @@ crm_push_pending_inserts(CrmTable *table, int limit)
 }
 
 int64
-crm_push_pending(CrmTable *table)
+crm_push_pending(CrmTable *table, int limit)
 {
 	int64		rows = 0;
 
-	add_soft(table->store, crm_ledger_pending_objects(table->store, &rows));
+	add_soft(table->store, crm_ledger_pending_objects(table->store, limit, &rows));
 	return rows;
 }
 

@@ -27,7 +27,7 @@ extern void crm_push_at_commit(void);
  * with a WARNING and fails nothing.
  */
 extern void crm_push_pending_inserts(CrmTable *table, int limit);
-extern int64 crm_push_pending(CrmTable *table);
+extern int64 crm_push_pending(CrmTable *table, int limit);
 
 /* Before the commit: sends all that. */
 extern void crm_push_all(void);

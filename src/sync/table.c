@@ -325,6 +325,14 @@ read_on_missing(const char *text)
 	return CRM_MISSING_CREATE;
 }
 
+static bool
+is_choice(List *options, const char *name, const char *value)
+{
+	const char *given = crm_option(options, name);
+
+	return given && strcmp(given, value) == 0;
+}
+
 static void
 read_table(CrmTable *table, Relation rel)
 {
@@ -342,6 +350,8 @@ read_table(CrmTable *table, Relation rel)
 	table->on_missing = read_on_missing(crm_option(foreign->options, "on_missing"));
 	table->updatable = crm_option_bool(foreign->options, "updatable",
 									   crm_option_bool(server->options, "updatable", true));
+	table->queued = is_choice(foreign->options, "writes", "queue");
+	table->local_when_away = is_choice(foreign->options, "on_unavailable", "local");
 	table->overlap = crm_option_ms(server->options, "overlap", 2 * 60 * 1000);
 	table->max_age = crm_option_ms(foreign->options, "max_age",
 								   crm_option_ms(server->options, "max_age", 0));

@@ -53,6 +53,9 @@ typedef struct CrmTable
 	char	   *store_name;		/* qualified and quoted, for SQL */
 	CrmOnMissing on_missing;
 	bool		updatable;
+	bool		queued;			/* writes wait for a worker, or for push() */
+	bool		local_when_away;	/* reads serve the store when CDMS is not
+									 * reached */
 	CrmEntity	entity;
 	int			ncolumns;
 	CrmColumn  *columns;		/* those not dropped, in attnum order */

@@ -1,0 +1,265 @@
+/*
+ * sync/worker.c
+ *	  Sending what waits, without anybody having to ask for it.
+ *
+ * A launcher lives as long as the server.  Every crm_sync.worker_naptime it starts
+ * a worker in one database after the other, for a process can look into one only.
+ * The worker does what a user could: crm_sync.push() for each table with something
+ * pending, a hundred objects a transaction, and the settling of interrupted
+ * COMMITs; then it ends.  What it must not do twice is seen to by the locks that
+ * everybody else takes as well.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "sync/intent.h"
+#include "sync/ledger.h"
+#include "sync/push.h"
+#include "sync/table.h"
+#include "sync/worker.h"
+
+#define OBJECTS_PER_COMMIT 100
+#define RESTART_SECONDS 10
+
+int			crm_worker_naptime = 10;
+
+/* ---------------------------------------------------------- the launcher */
+
+static void
+describe_worker(BackgroundWorker *worker, const char *type, const char *function)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker->bgw_library_name, "crm_sync", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+	strlcpy(worker->bgw_name, type, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
+}
+
+void
+crm_worker_init(void)
+{
+	BackgroundWorker worker;
+
+	describe_worker(&worker, "crm_sync launcher", "crm_launcher_main");
+	worker.bgw_restart_time = RESTART_SECONDS;
+	RegisterBackgroundWorker(&worker);
+}
+
+/* Databases that one can connect to, in memory of the caller's. */
+static List *
+read_databases(void)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	List	   *databases = NIL;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext before = MemoryContextSwitchTo(memory);
+
+		if (database->datallowconn && !database->datistemplate)
+			databases = lappend_oid(databases, database->oid);
+		MemoryContextSwitchTo(before);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	return databases;
+}
+
+/* Where no process is to be had now there will be one the next time. */
+static void
+work_in(Oid database)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+
+	describe_worker(&worker, "crm_sync worker", "crm_worker_main");
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
+	if (RegisterDynamicBackgroundWorker(&worker, &handle))
+		(void) WaitForBackgroundWorkerShutdown(handle);
+}
+
+static void
+nap(void)
+{
+	long		timeout = crm_worker_naptime * 1000L;
+
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout > 0 ? WL_TIMEOUT : 0),
+					 timeout, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+void
+crm_launcher_main(Datum arg)
+{
+	MemoryContext round;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	round = AllocSetContextCreate(TopMemoryContext, "crm_sync round", ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		ListCell   *lc;
+
+		nap();
+		if (crm_worker_naptime == 0)
+			continue;
+		MemoryContextSwitchTo(round);
+		foreach(lc, read_databases())
+			work_in(lfirst_oid(lc));
+		MemoryContextReset(round);
+	}
+}
+
+/* ------------------------------------------------------------ the worker */
+
+/*
+ * Calls act in a transaction of its own.  What fails is logged, and does not keep
+ * the others waiting.
+ */
+static void
+in_transaction(void (*act) (void *arg), void *arg)
+{
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		act(arg);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+}
+
+/* What a worker has to do, read in one transaction and done in others. */
+typedef struct Work
+{
+	MemoryContext memory;
+	List	   *stores;			/* with something pending */
+	List	   *servers;		/* with interrupted COMMITs */
+} Work;
+
+static void
+find_work(void *arg)
+{
+	Work	   *work = arg;
+	MemoryContext before;
+
+	if (!OidIsValid(get_extension_oid("crm_sync", true)))
+		return;
+	before = MemoryContextSwitchTo(work->memory);
+	work->servers = crm_intent_servers();
+	work->stores = crm_ledger_stores_waiting();
+	MemoryContextSwitchTo(before);
+}
+
+static void
+settle_server(void *server)
+{
+	crm_intent_settle(*(Oid *) server);
+}
+
+typedef struct Sending
+{
+	Oid			store;
+	int64		waiting;		/* rows, before this transaction */
+} Sending;
+
+/*
+ * Only of tables whose writes are to wait for a worker: what was written in mode
+ * local waits for somebody to say push().
+ */
+static void
+send_some(void *arg)
+{
+	Sending    *sending = arg;
+	CrmTable   *table = crm_table_of_store(sending->store);
+	int64		parked;
+
+	sending->waiting = 0;
+	if (table == NULL || !table->queued || !table->updatable)
+		return;
+	crm_ledger_count(sending->store, &sending->waiting, &parked);
+	(void) crm_push_pending(table, OBJECTS_PER_COMMIT);
+}
+
+/* In as many transactions as it takes, as long as it gets fewer. */
+static void
+send_store(Oid store)
+{
+	Sending		sending = {store};
+	int64		before;
+
+	do
+	{
+		before = sending.waiting;
+		in_transaction(send_some, &sending);
+	} while (sending.waiting > 0 && (before == 0 || sending.waiting < before));
+}
+
+void
+crm_worker_main(Datum database)
+{
+	Work		work = {0};
+	ListCell   *lc;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
+	pgstat_report_appname("crm_sync worker");
+
+	work.memory = AllocSetContextCreate(TopMemoryContext, "crm_sync work", ALLOCSET_DEFAULT_SIZES);
+	in_transaction(find_work, &work);
+	foreach(lc, work.servers)
+		in_transaction(settle_server, &lfirst_oid(lc));
+	foreach(lc, work.stores)
+		send_store(lfirst_oid(lc));
+}
