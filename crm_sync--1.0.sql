@@ -169,7 +169,16 @@ COMMENT ON COLUMN crm_sync.intent.settled IS
 COMMENT ON COLUMN crm_sync.intent.before IS 'what puts it back';
 COMMENT ON COLUMN crm_sync.intent.after IS 'what is sent';
 
+-- From when on history is whole.
+CREATE TABLE crm_sync.pruned (
+    store regclass PRIMARY KEY,
+    until timestamptz NOT NULL
+);
+COMMENT ON TABLE crm_sync.pruned IS
+    'stores whose history was pruned: of the time before until there is nothing';
+
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.progress', '');
+SELECT pg_catalog.pg_extension_config_dump('crm_sync.pruned', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.history_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crm_sync.outbox', '');
@@ -224,6 +233,12 @@ CREATE FUNCTION crm_sync.as_of(anyelement, timestamptz) RETURNS SETOF anyelement
 COMMENT ON FUNCTION crm_sync.as_of(anyelement, timestamptz) IS
     'the rows of a synchronised table as they were here at a moment: '
     'SELECT * FROM crm_sync.as_of(NULL::crm.account, ''2026-11-01''); needs SELECT on the table';
+
+CREATE FUNCTION crm_sync.prune_history(foreign_table regclass, until timestamptz) RETURNS bigint
+    LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_prune_history';
+COMMENT ON FUNCTION crm_sync.prune_history(regclass, timestamptz) IS
+    'deletes the versions of a table''s objects that were replaced before until, and returns how many; '
+    'crm_sync.as_of still answers for until and later. For the table''s owner only';
 
 CREATE FUNCTION crm_sync.retry(id bigint) RETURNS boolean
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_retry';
@@ -288,6 +303,7 @@ GRANT USAGE ON SCHEMA crm_sync TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     crm_sync.create_store(regclass, text), crm_sync.pull(regclass), crm_sync.push(regclass),
     crm_sync.reconcile(regclass, boolean), crm_sync.as_of(anyelement, timestamptz),
+    crm_sync.prune_history(regclass, timestamptz),
     crm_sync.retry(bigint), crm_sync.discard(bigint),
     crm_sync.present_names(regclass, jsonb, jsonb),
     crm_sync.status_rows(), crm_sync.stat_requests_rows() TO PUBLIC;

@@ -27,6 +27,7 @@
 #include "sync/table.h"
 
 CRM_FUNCTION(crm_as_of);
+CRM_FUNCTION(crm_prune_history);
 
 /* The table whose row type the first argument has, if the user may read it. */
 static CrmTable *
@@ -51,6 +52,19 @@ argument_table(FunctionCallInfo fcinfo)
 				 errmsg("crm_sync.as_of() can't be used where row security of %s applies",
 						table->store_name)));
 	return table;
+}
+
+static void
+require_history(CrmTable *table, TimestampTz at)
+{
+	TimestampTz until;
+
+	if (crm_ledger_pruned(table->store, &until) && at < until)
+		ereport(ERROR,
+				(errcode(ERRCODE_SNAPSHOT_TOO_OLD),
+				 errmsg("the history of %s begins later than the moment asked for", table->name),
+				 errdetail("It was pruned: what was before %s is not known any more.",
+						   timestamptz_to_str(until))));
 }
 
 typedef struct Versions
@@ -161,8 +175,24 @@ crm_as_of(PG_FUNCTION_ARGS)
 	CrmTable   *table = argument_table(fcinfo);
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (!PG_ARGISNULL(1))
-		put_versions_as_owner((ReturnSetInfo *) fcinfo->resultinfo, table,
-							  PG_GETARG_TIMESTAMPTZ(1));
+	if (PG_ARGISNULL(1))
+		return (Datum) 0;
+	require_history(table, PG_GETARG_TIMESTAMPTZ(1));
+	put_versions_as_owner((ReturnSetInfo *) fcinfo->resultinfo, table, PG_GETARG_TIMESTAMPTZ(1));
 	return (Datum) 0;
+}
+
+Datum
+crm_prune_history(PG_FUNCTION_ARGS)
+{
+	CrmTable   *table = crm_table_get(PG_GETARG_OID(0));
+	TimestampTz until = PG_GETARG_TIMESTAMPTZ(1);
+
+	crm_table_require_owner(table);
+	crm_table_require_store(table);
+	if (until > GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("history can't be pruned up to a moment that is still to come")));
+	PG_RETURN_INT64(crm_ledger_prune(table->store, until));
 }

@@ -180,6 +180,24 @@ static OwnStatement read_versions = {
 	2, {OIDOID, TIMESTAMPTZOID}
 };
 
+/* Whatever is the last before that moment stays: it was so at the moment. */
+static OwnStatement prune_history = {
+	"WITH gone AS (DELETE FROM crm_sync.history h WHERE h.store " IS " $1 "
+	"AND h.changed_at OPERATOR(pg_catalog.<=) $2 "
+	"AND (h.operation " IS " 'delete' OR EXISTS (SELECT FROM crm_sync.history l "
+	"WHERE l.store " IS " $1 AND l.key " IS " h.key AND l.id OPERATOR(pg_catalog.>) h.id "
+	"AND l.changed_at OPERATOR(pg_catalog.<=) $2)) RETURNING 1), "
+	"noted AS (INSERT INTO crm_sync.pruned AS p (store, until) VALUES ($1::pg_catalog.regclass, $2) "
+	"ON CONFLICT (store) DO UPDATE SET until = GREATEST(p.until, excluded.until)) "
+	"SELECT pg_catalog.count(*) FROM gone",
+	2, {OIDOID, TIMESTAMPTZOID}
+};
+
+static OwnStatement read_pruned = {
+	"SELECT until FROM crm_sync.pruned WHERE store " IS " $1",
+	1, {OIDOID}
+};
+
 static OwnStatement read_progress = {
 	"SELECT pulled_through FROM crm_sync.progress WHERE store " IS " $1 AND mapping " IS " $2",
 	2, {OIDOID, TEXTOID}
@@ -637,6 +655,32 @@ keep_timestamp(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
 	bool		isnull;
 
 	*(TimestampTz *) arg = DatumGetTimestampTz(row_value(tuple, desc, 1, &isnull));
+}
+
+static void
+keep_count(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	bool		isnull;
+
+	*(int64 *) arg = DatumGetInt64(row_value(tuple, desc, 1, &isnull));
+}
+
+int64
+crm_ledger_prune(Oid store, TimestampTz until)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), TimestampTzGetDatum(until)};
+	int64		n = 0;
+
+	run_own(&prune_history, values, NULL, keep_count, &n);
+	return n;
+}
+
+bool
+crm_ledger_pruned(Oid store, TimestampTz *until)
+{
+	Datum		values[] = {ObjectIdGetDatum(store)};
+
+	return run_own(&read_pruned, values, NULL, keep_timestamp, until) > 0;
 }
 
 bool

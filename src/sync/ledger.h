@@ -114,6 +114,13 @@ typedef struct CrmVersion
 extern HTAB *crm_ledger_versions(Oid store, TimestampTz at);
 
 /*
+ * Deletes versions that were replaced before a moment; result: how many.  From when
+ * on history is whole: false where it always was.
+ */
+extern int64 crm_ledger_prune(Oid store, TimestampTz until);
+extern bool crm_ledger_pruned(Oid store, TimestampTz *until);
+
+/*
  * How far a store has been brought that was loaded whole with this mapping;
  * false: it is incomplete.
  */
