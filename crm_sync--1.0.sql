@@ -106,15 +106,7 @@ COMMENT ON COLUMN crm_sync.outbox.push IS
 
 -- Values by column name, under the names that the columns have by now.
 CREATE FUNCTION crm_sync.present_names(store regclass, columns jsonb, named jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
-        SELECT jsonb_object_agg(coalesce(a.attname, v.key), v.value)
-        FROM jsonb_each(named) v
-        LEFT JOIN pg_attribute a ON a.attrelid = store
-            AND a.attnum = (columns ->> v.key)::smallint AND NOT a.attisdropped
-            AND NOT EXISTS (SELECT FROM pg_attribute s
-                            WHERE s.attrelid = store AND s.attname = v.key AND NOT s.attisdropped);
-    END;
+    LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'crm_present_names';
 COMMENT ON FUNCTION crm_sync.present_names(regclass, jsonb, jsonb) IS
     'values of the outbox under the names that the store''s columns have by now';
 

@@ -61,6 +61,19 @@ crm_executor_run(QueryDesc *desc)
 #endif
 }
 
+/* Index entries of a row just inserted; 16 added onlySummarizing. */
+static inline void
+crm_insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate)
+{
+	if (info->ri_NumIndices == 0)
+		return;
+#if PG_VERSION_NUM >= 160000
+	(void) ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false);
+#else
+	(void) ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
 /* 17 added fdw_restrictinfo, 18 disabled_nodes. */
 static inline ForeignPath *
 crm_create_foreignscan_path(PlannerInfo *root, RelOptInfo *rel, double rows,

@@ -26,6 +26,7 @@ typedef struct Changes
 	CrmApplication *application;
 	List	   *objects;		/* CrmObject * */
 	HTAB	   *rows;			/* CrmStoreRow: what the store has */
+	HTAB	   *keys;			/* of all objects given */
 	HTAB	   *locked;			/* keys of rows that could be locked; NULL: none */
 	int			written;
 } Changes;
@@ -127,6 +128,16 @@ drop_late(Changes *changes)
 	}
 }
 
+/* An object that moved while CDMS answered may come twice: it is asked for again. */
+static bool
+is_repeated(Changes *changes, const CrmObject *object)
+{
+	bool		found;
+
+	hash_search(changes->keys, &object->key, HASH_ENTER, &found);
+	return found;
+}
+
 static Changes
 find_changes(CrmApplication *application, CrmObject *objects, int n)
 {
@@ -139,38 +150,49 @@ find_changes(CrmApplication *application, CrmObject *objects, int n)
 		return changes;
 	for (int i = 0; i < n; i++)
 		keys[i] = objects[i].key;
+	changes.keys = crm_key_hash("crm_sync objects", sizeof(pg_uuid_t));
 	changes.rows = crm_store_rows(store, keys, n);
 	protected = crm_ledger_protected(store->table->store, keys, n);
 	for (int i = 0; i < n; i++)
-		if (is_to_be_written(&changes, &objects[i], protected))
+		if (is_repeated(&changes, &objects[i]))
+			note_late(application, &objects[i]);
+		else if (is_to_be_written(&changes, &objects[i], protected))
 			changes.objects = lappend(changes.objects, &objects[i]);
 	if (changes.objects != NIL && application->asked)
 		drop_late(&changes);
 	return changes;
 }
 
-static bool
-write_object(Changes *changes, const CrmObject *object)
+static const pg_uuid_t *
+key_of(const ListCell *lc)
 {
-	CrmStoreRow *row = hash_search(changes->rows, &object->key, HASH_FIND, NULL);
-	bool		written = row ? crm_store_update(changes->store, object, &row->version) :
-		crm_store_insert(changes->store, object);
-
-	/* Somebody has written it since the rows were read. */
-	if (!written)
-		note_late(changes->application, object);
-	return written;
+	return &((CrmObject *) lfirst(lc))->key;
 }
 
 static void
 write_all(void *arg)
 {
 	Changes    *changes = arg;
+	HTAB	   *written = crm_key_hash("crm_sync written rows", sizeof(pg_uuid_t));
+	List	   *unknown = NIL;
+	List	   *known = NIL;
 	ListCell   *lc;
 
-	changes->written = 0;
 	foreach(lc, changes->objects)
-		changes->written += write_object(changes, lfirst(lc));
+		if (hash_search(changes->rows, key_of(lc), HASH_FIND, NULL))
+			known = lappend(known, lfirst(lc));
+		else
+			unknown = lappend(unknown, lfirst(lc));
+	if (unknown != NIL)
+		crm_store_insert(changes->store, unknown, written);
+	if (known != NIL)
+		crm_store_update(changes->store, known, changes->rows, written);
+	changes->written = hash_get_num_entries(written);
+
+	/* Somebody has written the others since the rows were read. */
+	foreach(lc, changes->objects)
+		if (hash_search(written, key_of(lc), HASH_FIND, NULL) == NULL)
+			note_late(changes->application, lfirst(lc));
 }
 
 /* ------------------------------------------------- waiting for nobody */

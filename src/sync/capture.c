@@ -132,11 +132,12 @@ record(CrmTable *table, RowChange *row)
 {
 	HeapTuple	latest = row->after ? row->after : row->before;
 	TupleDesc	desc = RelationGetDescr(row->rel);
+	const pg_uuid_t *key = row_key(table, row, latest);
 	const char *actor = NULL;
-	bool		pulled = crm_store_is_pulling(RelationGetRelid(row->rel), &actor);
+	bool		pulled = crm_store_is_pulling(RelationGetRelid(row->rel), key, &actor);
 	CrmChange	change = {
 		.store = RelationGetRelid(row->rel),
-		.key = row_key(table, row, latest),
+		.key = key,
 		.operation = row->before == NULL ? "insert" : row->after == NULL ? "delete" : "update",
 		.origin = pulled ? "cdms" : "crm",
 		.actor = pulled ? (actor ? actor : "cdms") : GetUserNameFromId(GetUserId(), false),

@@ -24,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "sync/ledger.h"
+#include "sync/record.h"
 #include "sync/statement.h"
 #include "sync/store.h"
 
@@ -347,6 +348,8 @@ crm_ledger_record(const CrmChange *change, bool outbox)
 	};
 	char		nulls[] = "          ";
 
+	if (crm_record(change, outbox))
+		return;
 	if (change->before == 0)
 		nulls[5] = 'n';
 	if (change->after == 0)

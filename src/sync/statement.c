@@ -10,21 +10,27 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
+#include "parser/parsetree.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/queryenvironment.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "sync/statement.h"
+
+#define EXPECTED_ROWS 50		/* a page */
 
 struct CrmScan
 {
@@ -57,55 +63,87 @@ analysed(CrmStatement *statement, Oid role)
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(statement->sql)),
-									  statement->sql, statement->types, statement->nparams, NULL);
+									  statement->sql, statement->types, statement->nparams,
+									  statement->rows);
 	SetUserIdAndSecContext(user, security);
 	return query;
 }
 
-/* Row security may rewrite the query; a rule would make another one of it, or several. */
-static Query *
-rewritten(Query *query)
+/* A rule would make another statement of it, or several. */
+static void
+refuse_rules(Query *query)
 {
-	CmdType		command = query->commandType;
-	List	   *queries = pg_rewrite_query(query);
+	Relation	target;
 
-	if (list_length(queries) != 1 || linitial_node(Query, queries)->commandType != command)
+	if (query->resultRelation == 0)
+		return;
+	target = table_open(rt_fetch(query->resultRelation, query->rtable)->relid, NoLock);
+	if (target->rd_rules)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a store can't have rules"),
 				 errhint("Use triggers instead.")));
-	return linitial_node(Query, queries);
+	table_close(target, NoLock);
+}
+
+static void
+plan(CrmStatement *statement, Oid role, List *quals)
+{
+	Query	   *query = analysed(statement, role);
+
+	crm_query_check_as(query, role);
+	if (quals != NIL)
+		query->jointree->quals =
+			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
+	refuse_rules(query);
+
+	/* Row security may add to it. */
+	query = linitial_node(Query, pg_rewrite_query(query));
+	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
 }
 
 CrmStatement *
 crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, List *quals)
 {
 	CrmStatement *statement = palloc0_object(CrmStatement);
-	Query	   *query;
 
 	statement->sql = pstrdup(sql);
 	statement->nparams = nparams;
 	statement->types = palloc_array(Oid, nparams + 1);
 	memcpy(statement->types, types, nparams * sizeof(Oid));
-
-	query = analysed(statement, role);
-	crm_query_check_as(query, role);
-	if (quals != NIL)
-		query->jointree->quals =
-			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
-
-	query = rewritten(query);
-	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
+	plan(statement, role, quals);
 	return statement;
 }
+
+CrmStatement *
+crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role)
+{
+	CrmStatement *statement = palloc0_object(CrmStatement);
+	EphemeralNamedRelation relation = palloc0_object(EphemeralNamedRelationData);
+
+	relation->md.name = "crm_rows";
+	relation->md.reliddesc = InvalidOid;
+	relation->md.tupdesc = rows;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = EXPECTED_ROWS;
+	statement->sql = pstrdup(sql);
+	statement->rows = create_queryEnv();
+	register_ENR(statement->rows, relation);
+	plan(statement, role, NIL);
+	return statement;
+}
+
+/* Ways to find rows that read a table from end to end. */
+static const char *const reading_all[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
 
 int
 crm_guc_by_index(void)
 {
 	int			level = NewGUCNestLevel();
 
-	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < lengthof(reading_all); i++)
+		(void) set_config_option(reading_all[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	return level;
 }
 
@@ -182,7 +220,7 @@ crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	desc = CreateQueryDesc(statement->plan, statement->sql, GetActiveSnapshot(),
 						   InvalidSnapshot, &receiver.pub,
-						   make_params(statement, values, nulls), NULL, 0);
+						   make_params(statement, values, nulls), statement->rows, 0);
 	ExecutorStart(desc, 0);
 	crm_executor_run(desc);
 	processed = desc->estate->es_processed;
@@ -193,6 +231,14 @@ crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
 	if (statement->plan->commandType != CMD_SELECT)
 		CommandCounterIncrement();
 	return processed;
+}
+
+uint64
+crm_statement_run_rows(CrmStatement *statement, Tuplestorestate *rows, CrmRowVisitor visit,
+					   void *arg)
+{
+	get_ENR(statement->rows, "crm_rows")->reldata = rows;
+	return crm_statement_run(statement, NULL, NULL, visit, arg);
 }
 
 CrmScan *

@@ -12,6 +12,7 @@
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "utils/snapshot.h"
+#include "utils/tuplestore.h"
 
 typedef struct CrmStatement
 {
@@ -19,6 +20,7 @@ typedef struct CrmStatement
 	PlannedStmt *plan;
 	int			nparams;
 	Oid		   *types;
+	QueryEnvironment *rows;		/* where it reads crm_rows; NULL: it does not */
 } CrmStatement;
 
 /*
@@ -30,6 +32,12 @@ typedef struct CrmStatement
  */
 extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const Oid *types,
 										   Oid role, List *quals);
+
+/*
+ * The same without parameters, for a statement that reads rows of this shape,
+ * FROM crm_rows, which are given to it when it is run.
+ */
+extern CrmStatement *crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role);
 
 /*
  * A GUC nest level in which rows are found by index only.  What is planned while
@@ -48,6 +56,9 @@ typedef void (*CrmRowVisitor) (TupleTableSlot *row, void *arg);
  */
 extern uint64 crm_statement_run(CrmStatement *statement, Datum *values, bool *nulls,
 								CrmRowVisitor visit, void *arg);
+
+extern uint64 crm_statement_run_rows(CrmStatement *statement, Tuplestorestate *rows,
+									 CrmRowVisitor visit, void *arg);
 
 /*
  * A SELECT under way, row by row.  The parameters are those of the last rescan,

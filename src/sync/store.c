@@ -17,12 +17,13 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "sync/store.h"
 
 /*
- * The row that is being written on CDMS's behalf.  Only the trigger fired by
+ * The rows that are being written on CDMS's behalf.  Only the trigger fired by
  * that very statement may take the row for CDMS's: what a user's trigger writes
  * in consequence, one level deeper, is the CRM's own.
  */
@@ -30,8 +31,15 @@ static struct
 {
 	Oid			store;
 	int			trigger_depth;
-	const char *actor;
+	HTAB	   *actors;			/* of RowActor; NULL: not known */
 }			pulling;
+
+/* Who changed an object in CDMS. */
+typedef struct RowActor
+{
+	pg_uuid_t	key;			/* hash key */
+	char	   *name;
+} RowActor;
 
 CrmStore *
 crm_store_open(CrmTable *table)
@@ -123,36 +131,46 @@ field_column(CrmTable *table, int field)
 /*
  * What comes from CDMS, and what goes there, is the whole object, whoever reads
  * or writes: these statements are the store's owner's, whom row security leaves
- * alone, FORCE or not.  Policies show in what a scan returns.
+ * alone, FORCE or not.  Policies show in what a scan returns.  They have either
+ * parameters or rows.
  */
 static CrmStatement *
-prepare(CrmStore *store, const char *sql, int nparams, const Oid *types)
+prepare(CrmStore *store, const char *sql, int nparams, const Oid *types, TupleDesc rows)
 {
 	MemoryContext before = MemoryContextSwitchTo(store->memory);
 	int			level = crm_guc_by_index();
+	Oid			owner = store->table->owner;
 	CrmStatement *statement;
 	Oid			user;
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
-	statement = crm_statement_prepare(sql, nparams, types, store->table->owner, NIL);
+	statement = rows ? crm_statement_prepare_rows(sql, rows, owner) :
+		crm_statement_prepare(sql, nparams, types, owner, NIL);
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(before);
 	return statement;
 }
 
-/* Of the parameters: a value for each field, and a row's version. */
-static Oid *
-field_types(CrmTable *table)
+/* Of rows to be written.  What the store's columns demand is theirs to check. */
+static TupleDesc
+row_shape(CrmStore *store)
 {
-	Oid		   *types = palloc_array(Oid, table->entity.nfields + 1);
+	MemoryContext before = MemoryContextSwitchTo(store->memory);
+	CrmEntity  *entity = &store->table->entity;
 
-	for (int i = 0; i < table->entity.nfields; i++)
-		types[i] = table->entity.fields[i].pgtype;
-	types[table->entity.nfields] = TIDOID;
-	return types;
+	if (store->shape == NULL)
+	{
+		store->shape = CreateTemplateTupleDesc(entity->nfields + 1);
+		for (int i = 0; i < entity->nfields; i++)
+			TupleDescInitEntry(store->shape, i + 1, psprintf("f%d", i), entity->fields[i].pgtype,
+							   -1, 0);
+		TupleDescInitEntry(store->shape, entity->nfields + 1, "version", TIDOID, -1, 0);
+	}
+	MemoryContextSwitchTo(before);
+	return store->shape;
 }
 
 /* SELECT of all mapped columns, in the order of the fields, by an array of keys. */
@@ -170,13 +188,14 @@ prepare_read(CrmStore *store)
 						 crm_store_column_sql(table, field_column(table, i)));
 	appendStringInfo(&sql, ", ctid FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
 					 table->store_name, quote_identifier(table->key->name));
-	return prepare(store, sql.data, 1, types);
+	return prepare(store, sql.data, 1, types, NULL);
 }
 
 static CrmStatement *
 prepare_insert(CrmStore *store)
 {
 	CrmTable   *table = store->table;
+	const char *key = quote_identifier(table->key->name);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -184,34 +203,35 @@ prepare_insert(CrmStore *store)
 	for (int i = 0; i < table->entity.nfields; i++)
 		appendStringInfo(&sql, "%s%s", i ? ", " : "",
 						 quote_identifier(field_column(table, i)->name));
-	appendStringInfoString(&sql, ") VALUES (");
+	appendStringInfoString(&sql, ") SELECT ");
 	for (int i = 0; i < table->entity.nfields; i++)
-		appendStringInfo(&sql, "%s$%d", i ? ", " : "", i + 1);
-	appendStringInfo(&sql, ") ON CONFLICT (%s) DO NOTHING", quote_identifier(table->key->name));
-	return prepare(store, sql.data, table->entity.nfields, field_types(table));
+		appendStringInfo(&sql, "%sf%d", i ? ", " : "", i);
+	appendStringInfo(&sql, " FROM crm_rows ON CONFLICT (%s) DO NOTHING RETURNING %s", key, key);
+	return prepare(store, sql.data, 0, NULL, row_shape(store));
 }
 
 static CrmStatement *
 prepare_update(CrmStore *store)
 {
 	CrmTable   *table = store->table;
+	const char *key = quote_identifier(table->key->name);
 	const char *separator = "";
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET ", table->store_name);
+	appendStringInfo(&sql, "UPDATE %s AS s SET ", table->store_name);
 	for (int i = 0; i < table->entity.nfields; i++)
 	{
 		if (i == table->entity.key)
 			continue;
-		appendStringInfo(&sql, "%s%s = $%d", separator,
-						 quote_identifier(field_column(table, i)->name), i + 1);
+		appendStringInfo(&sql, "%s%s = r.f%d", separator,
+						 quote_identifier(field_column(table, i)->name), i);
 		separator = ", ";
 	}
-	appendStringInfo(&sql, " WHERE %s OPERATOR(pg_catalog.=) $%d AND ctid OPERATOR(pg_catalog.=) $%d",
-					 quote_identifier(table->key->name), table->entity.key + 1,
-					 table->entity.nfields + 1);
-	return prepare(store, sql.data, table->entity.nfields + 1, field_types(table));
+	appendStringInfo(&sql, " FROM crm_rows r WHERE s.%s OPERATOR(pg_catalog.=) r.f%d "
+					 "AND s.ctid OPERATOR(pg_catalog.=) r.version RETURNING s.%s",
+					 key, table->entity.key, key);
+	return prepare(store, sql.data, 0, NULL, row_shape(store));
 }
 
 static CrmStatement *
@@ -223,7 +243,7 @@ prepare_delete(CrmStore *store)
 	return prepare(store,
 				   psprintf("DELETE FROM %s WHERE %s OPERATOR(pg_catalog.=) $1",
 							table->store_name, quote_identifier(table->key->name)),
-				   1, types);
+				   1, types, NULL);
 }
 
 HTAB *
@@ -304,7 +324,7 @@ prepare_lock(CrmStore *store)
 	return prepare(store,
 				   psprintf("SELECT %s FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1) "
 							"FOR NO KEY UPDATE SKIP LOCKED", key, table->store_name, key),
-				   1, types);
+				   1, types, NULL);
 }
 
 static void
@@ -327,27 +347,45 @@ crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
 	return locked;
 }
 
-/* Runs a statement whose rows' changes are CDMS's. */
-static uint64
-run_marked(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
-		   const char *actor)
+/* A statement whose rows' changes are CDMS's. */
+typedef struct Write
 {
+	CrmStatement *statement;
+	Datum	   *values;			/* of its parameters */
+	Tuplestorestate *rows;		/* or its rows */
+	HTAB	   *actors;			/* of RowActor, or NULL */
+	HTAB	   *written;		/* gets the keys returned; NULL: there are none */
+	uint64		processed;
+} Write;
+
+static void
+note_written(TupleTableSlot *slot, void *arg)
+{
+	bool		isnull;
+
+	hash_search(arg, DatumGetUUIDP(slot_getattr(slot, 1, &isnull)), HASH_ENTER, NULL);
+}
+
+static void
+run_marked(CrmStore *store, Write *write)
+{
+	CrmRowVisitor visit = write->written ? note_written : NULL;
 	volatile typeof(pulling) before = pulling;
-	volatile uint64 processed = 0;
 
 	pulling.store = store->table->store;
 	pulling.trigger_depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)) + 1;
-	pulling.actor = actor;
+	pulling.actors = write->actors;
 	PG_TRY();
 	{
-		processed = crm_statement_run(statement, values, nulls, NULL, NULL);
+		write->processed = write->rows ?
+			crm_statement_run_rows(write->statement, write->rows, visit, write->written) :
+			crm_statement_run(write->statement, write->values, NULL, visit, write->written);
 	}
 	PG_FINALLY();
 	{
 		pulling = before;
 	}
 	PG_END_TRY();
-	return processed;
 }
 
 /*
@@ -355,82 +393,135 @@ run_marked(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
  * not run with a reader's rights, nor anything of theirs later, nor may their
  * settings stay.
  */
-static bool
-run_pulled(CrmStore *store, CrmStatement *statement, Datum *values, bool *nulls,
-		   const char *actor)
+static void
+run_pulled(CrmStore *store, Write *write)
 {
 	Oid			owner = store->table->owner;
-	uint64		processed;
 	int			level;
 	Oid			user;
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
 	if (owner == user)
-		return run_marked(store, statement, values, nulls, actor) > 0;
+	{
+		run_marked(store, write);
+		return;
+	}
 
 	level = NewGUCNestLevel();
 	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
-	processed = run_marked(store, statement, values, nulls, actor);
+	run_marked(store, write);
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(false, level);
-	return processed > 0;
 }
 
-static const char *
-actor_of(CrmTable *table, const CrmObject *object)
+static HTAB *
+actors_of(CrmTable *table, List *objects)
 {
 	int			field = table->actor_field;
+	HTAB	   *actors;
+	ListCell   *lc;
 
-	if (field < 0 || object->nulls[field] || table->entity.fields[field].basetype != TEXTOID)
+	if (field < 0 || table->entity.fields[field].basetype != TEXTOID)
 		return NULL;
-	return TextDatumGetCString(object->values[field]);
+	actors = crm_key_hash("crm_sync actors", sizeof(RowActor));
+	foreach(lc, objects)
+	{
+		CrmObject  *object = lfirst(lc);
+		RowActor   *actor;
+
+		if (object->nulls[field])
+			continue;
+		actor = hash_search(actors, &object->key, HASH_ENTER, NULL);
+		actor->name = TextDatumGetCString(object->values[field]);
+	}
+	return actors;
 }
 
-bool
-crm_store_insert(CrmStore *store, const CrmObject *object)
-{
-	if (store->insert == NULL)
-		store->insert = prepare_insert(store);
-	return run_pulled(store, store->insert, object->values, object->nulls,
-					  actor_of(store->table, object));
-}
-
-bool
-crm_store_update(CrmStore *store, const CrmObject *object, const ItemPointerData *version)
+/* versions (CrmStoreRow; NULL: none) are those that the objects are to replace. */
+static void
+write_objects(CrmStore *store, CrmStatement *statement, List *objects, HTAB *versions,
+			  HTAB *written)
 {
 	int			n = store->table->entity.nfields;
 	Datum	   *values = palloc_array(Datum, n + 1);
-	bool	   *nulls = palloc0_array(bool, n + 1);
+	bool	   *nulls = palloc_array(bool, n + 1);
+	Write		write = {
+		.statement = statement,.rows = tuplestore_begin_heap(false, false, work_mem),
+		.actors = actors_of(store->table, objects),.written = written
+	};
+	ListCell   *lc;
 
-	if (n == 1)
-		return true;			/* nothing but a key */
+	foreach(lc, objects)
+	{
+		CrmObject  *object = lfirst(lc);
+		CrmStoreRow *row = versions ?
+			hash_search(versions, &object->key, HASH_FIND, NULL) : NULL;
+
+		memcpy(values, object->values, n * sizeof(Datum));
+		memcpy(nulls, object->nulls, n * sizeof(bool));
+		values[n] = row ? PointerGetDatum(&row->version) : (Datum) 0;
+		nulls[n] = row == NULL;
+		tuplestore_putvalues(write.rows, store->shape, values, nulls);
+	}
+	run_pulled(store, &write);
+	tuplestore_end(write.rows);
+}
+
+void
+crm_store_insert(CrmStore *store, List *objects, HTAB *written)
+{
+	if (store->insert == NULL)
+		store->insert = prepare_insert(store);
+	write_objects(store, store->insert, objects, NULL, written);
+}
+
+static void
+note_objects(List *objects, HTAB *written)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+		hash_search(written, &((CrmObject *) lfirst(lc))->key, HASH_ENTER, NULL);
+}
+
+void
+crm_store_update(CrmStore *store, List *objects, HTAB *versions, HTAB *written)
+{
+	if (store->table->entity.nfields == 1)
+	{
+		note_objects(objects, written);		/* nothing but keys */
+		return;
+	}
 	if (store->update == NULL)
 		store->update = prepare_update(store);
-	memcpy(values, object->values, n * sizeof(Datum));
-	memcpy(nulls, object->nulls, n * sizeof(bool));
-	values[n] = PointerGetDatum(version);
-	return run_pulled(store, store->update, values, nulls, actor_of(store->table, object));
+	write_objects(store, store->update, objects, versions, written);
 }
 
 bool
 crm_store_delete(CrmStore *store, const pg_uuid_t *key)
 {
 	Datum		value = UUIDPGetDatum(key);
+	Write		write = {.values = &value};
 
 	if (store->delete == NULL)
 		store->delete = prepare_delete(store);
-	return run_pulled(store, store->delete, &value, NULL, NULL);
+	write.statement = store->delete;
+	run_pulled(store, &write);
+	return write.processed > 0;
 }
 
 bool
-crm_store_is_pulling(Oid store, const char **actor)
+crm_store_is_pulling(Oid store, const pg_uuid_t *key, const char **actor)
 {
+	RowActor   *entry;
+
 	if (pulling.store != store ||
 		pulling.trigger_depth != DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, 0)))
 		return false;
-	*actor = pulling.actor;
+	entry = pulling.actors ? hash_search(pulling.actors, key, HASH_FIND, NULL) : NULL;
+	*actor = entry ? entry->name : NULL;
 	return true;
 }
 

@@ -32,6 +32,8 @@ typedef struct CrmStore
 	MemoryContext memory;
 	CrmStatement *read;
 	CrmStatement *lock;
+	TupleDesc	shape;			/* of rows to be written: f0 ... by index of
+								 * entity.fields, and version */
 	CrmStatement *insert;
 	CrmStatement *update;
 	CrmStatement *delete;
@@ -52,20 +54,22 @@ extern HTAB *crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n);
 extern HTAB *crm_key_hash(const char *name, Size entry_size);
 
 /*
- * Writes what came from CDMS: history says so, nothing of it is pushed.
- * crm_store_insert: false when there is a row of this key already.
- * crm_store_update: false when the row has another version by now.
+ * Writes what came from CDMS, all at once: history says so, nothing of it is
+ * pushed.  No two of the objects (CrmObject *) have the same key.  The keys of
+ * those written are added to written.
+ * crm_store_insert: the others have a row already.
+ * crm_store_update: the others have another version by now than that in versions
+ * (a hash of CrmStoreRow).
  */
-extern bool crm_store_insert(CrmStore *store, const CrmObject *object);
-extern bool crm_store_update(CrmStore *store, const CrmObject *object,
-							 const ItemPointerData *version);
+extern void crm_store_insert(CrmStore *store, List *objects, HTAB *written);
+extern void crm_store_update(CrmStore *store, List *objects, HTAB *versions, HTAB *written);
 extern bool crm_store_delete(CrmStore *store, const pg_uuid_t *key);
 
 /*
- * For the trigger: is the row of this store that is being written one that came
- * from CDMS?  *actor: who changed it there.
+ * For the trigger: is the row of this store and key that is being written one
+ * that came from CDMS?  *actor: who changed it there; NULL: not known.
  */
-extern bool crm_store_is_pulling(Oid store, const char **actor);
+extern bool crm_store_is_pulling(Oid store, const pg_uuid_t *key, const char **actor);
 
 /* Are two values of a column the same, to the letter (numerics: by value)? */
 extern bool crm_value_equal(Oid type, Datum a, bool a_null, Datum b, bool b_null);
