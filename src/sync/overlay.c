@@ -11,13 +11,11 @@
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
 #include "sync/overlay.h"
-#include "sync/statement.h"
 #include "sync/store.h"
 
 struct CrmOverlay
@@ -25,14 +23,13 @@ struct CrmOverlay
 	CrmTable   *table;
 	HTAB	   *rows;			/* of OverlayRow; NULL: empty */
 	MemoryContext memory;
-	CrmStatement *read_own;		/* the CRM's own columns by key; NULL: not
-								 * planned yet */
 };
 
 typedef struct OverlayRow
 {
 	pg_uuid_t	key;			/* hash key */
-	Datum		row;			/* of the foreign table's row type; 0: hidden */
+	Datum		row;			/* of the foreign table's row type, less the
+								 * CRM's own columns; 0: hidden */
 } OverlayRow;
 
 CrmOverlay *
@@ -71,100 +68,31 @@ crm_overlay_hide(CrmOverlay *overlay, const pg_uuid_t *key)
 	overlay_row(overlay, key)->row = 0;
 }
 
-/* A row of the foreign table in the making. */
-typedef struct NewRow
-{
-	CrmTable   *table;
-	Datum	   *values;			/* by attribute number, less 1 */
-	bool	   *nulls;
-	MemoryContext memory;
-} NewRow;
-
-static char *
-own_columns_sql(CrmTable *table)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s", quote_identifier(table->key->name));
-	for (int i = 0; i < table->ncolumns; i++)
-		if (table->columns[i].field < 0)
-			appendStringInfo(&sql, ", %s", crm_store_column_sql(table, &table->columns[i]));
-	appendStringInfo(&sql, " FROM %s WHERE %s OPERATOR(pg_catalog.=) $1", table->store_name,
-					 quote_identifier(table->key->name));
-	return sql.data;
-}
-
-static void
-keep_own_columns(TupleTableSlot *slot, void *arg)
-{
-	NewRow	   *row = arg;
-	MemoryContext before = MemoryContextSwitchTo(row->memory);
-	int			from = 1;
-
-	slot_getallattrs(slot);
-	for (int i = 0; i < row->table->ncolumns; i++)
-	{
-		CrmColumn  *column = &row->table->columns[i];
-		Form_pg_attribute att;
-
-		if (column->field >= 0)
-			continue;
-		att = TupleDescAttr(slot->tts_tupleDescriptor, from);
-		row->nulls[column->attnum - 1] = slot->tts_isnull[from];
-		if (!slot->tts_isnull[from])
-			row->values[column->attnum - 1] = datumCopy(slot->tts_values[from], att->attbyval,
-														att->attlen);
-		from++;
-	}
-	MemoryContextSwitchTo(before);
-}
-
-static void
-read_own_columns(CrmOverlay *overlay, const pg_uuid_t *key, NewRow *row)
-{
-	static const Oid types[] = {UUIDOID};
-	Datum		value = UUIDPGetDatum(key);
-
-	if (overlay->read_own == NULL)
-	{
-		MemoryContext before = MemoryContextSwitchTo(overlay->memory);
-
-		overlay->read_own = crm_statement_prepare(own_columns_sql(overlay->table), 1, types,
-												  overlay->table->owner, NIL);
-		MemoryContextSwitchTo(before);
-	}
-	crm_statement_run(overlay->read_own, &value, NULL, keep_own_columns, row);
-}
-
 void
 crm_overlay_put(CrmOverlay *overlay, const CrmObject *object)
 {
 	CrmTable   *table = overlay->table;
 	Relation	rel = relation_open(table->relid, NoLock);
 	TupleDesc	desc = RelationGetDescr(rel);
-	NewRow		row = {
-		table, palloc0_array(Datum, desc->natts), palloc_array(bool, desc->natts),
-		CurrentMemoryContext
-	};
+	Datum	   *values = palloc0_array(Datum, desc->natts);
+	bool	   *nulls = palloc_array(bool, desc->natts);
 	MemoryContext before;
 	OverlayRow *entry;
 
-	memset(row.nulls, true, desc->natts * sizeof(bool));
-	read_own_columns(overlay, &object->key, &row);
+	memset(nulls, true, desc->natts * sizeof(bool));
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
 
 		if (column->field < 0)
 			continue;
-		row.values[column->attnum - 1] = object->values[column->field];
-		row.nulls[column->attnum - 1] = object->nulls[column->field];
+		values[column->attnum - 1] = object->values[column->field];
+		nulls[column->attnum - 1] = object->nulls[column->field];
 	}
 
 	before = MemoryContextSwitchTo(overlay->memory);
 	entry = overlay_row(overlay, &object->key);
-	entry->row = heap_copy_tuple_as_datum(heap_form_tuple(desc, row.values, row.nulls), desc);
+	entry->row = heap_copy_tuple_as_datum(heap_form_tuple(desc, values, nulls), desc);
 	MemoryContextSwitchTo(before);
 	relation_close(rel, NoLock);
 }
@@ -202,6 +130,35 @@ collect(CrmOverlay *overlay, Oid *types, Datum *values)
 												TYPALIGN_DOUBLE));
 }
 
+/*
+ * The CRM's own columns of the overlay's rows are the store's, as the statement's
+ * snapshot has them: what was known as a row was overlaid might not fit the
+ * others.
+ */
+static char *
+own_columns_join(CrmTable *table)
+{
+	StringInfoData sql;
+	const char *key = quote_identifier(table->key->name);
+	bool		has_own = false;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, " LEFT JOIN (SELECT %s", key);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (column->field >= 0)
+			continue;
+		has_own = true;
+		appendStringInfo(&sql, ", %s AS %s", crm_store_column_sql(table, column),
+						 quote_identifier(column->name));
+	}
+	appendStringInfo(&sql, " FROM %s) own ON own.%s OPERATOR(pg_catalog.=) o.%s",
+					 table->store_name, key, key);
+	return has_own ? sql.data : "";
+}
+
 char *
 crm_overlay_sql(CrmOverlay *overlay, int first, Oid *types, Datum *values)
 {
@@ -214,16 +171,17 @@ crm_overlay_sql(CrmOverlay *overlay, int first, Oid *types, Datum *values)
 	initStringInfo(&rows);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		const char *name = quote_identifier(table->columns[i].name);
+		CrmColumn  *column = &table->columns[i];
+		const char *name = quote_identifier(column->name);
 
 		appendStringInfo(&store, "%s%s AS %s", i ? ", " : "",
-						 crm_store_column_sql(table, &table->columns[i]), name);
-		appendStringInfo(&rows, "%so.%s", i ? ", " : "", name);
+						 crm_store_column_sql(table, column), name);
+		appendStringInfo(&rows, "%s%s.%s", i ? ", " : "", column->field < 0 ? "own" : "o", name);
 	}
 	return psprintf("(SELECT %s FROM %s WHERE %s OPERATOR(pg_catalog.<>) ALL ($%d) "
-					"UNION ALL SELECT %s FROM pg_catalog.unnest($%d) o) overlaid",
+					"UNION ALL SELECT %s FROM pg_catalog.unnest($%d) o%s) overlaid",
 					store.data, table->store_name, quote_identifier(table->key->name), first,
-					rows.data, first + 1);
+					rows.data, first + 1, own_columns_join(table));
 }
 
 Node *

@@ -30,7 +30,7 @@ extern bool crm_overlay_is_empty(CrmOverlay *overlay);
 
 /*
  * Puts an object in the place of the store's row of its key; columns that are
- * the CRM's own keep what the store has.
+ * the CRM's own have what the store has when the overlay is read.
  */
 extern void crm_overlay_put(CrmOverlay *overlay, const CrmObject *object);
 

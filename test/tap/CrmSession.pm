@@ -4,6 +4,8 @@
 #	is($session->query('SELECT 1'), '1', ...);
 #	$session->send("SELECT pg_sleep(1);\n");    # does not wait
 #	$session->finish;                           # what the statements sent printed
+#	$session->begin("SELECT 1;\n");             # does not wait, and asks now and then:
+#	$session->finished;                         # the same, or undef where they go on
 #	$session->errors;                           # on stderr, since the last call
 package CrmSession;
 
@@ -48,12 +50,41 @@ sub send
 sub finish
 {
 	my ($self) = @_;
-	my $mark = '-- ' . ++$serial . ' --';
+	my $printed;
 
-	$self->send("\\echo '$mark'\n");
-	$self->{run}->pump until $self->{out} =~ /^\Q$mark\E\n/m;
-	my ($printed) = $self->{out} =~ /^(.*?)\n?^\Q$mark\E\n/ms;
+	$self->begin('') if !$self->{mark};
+	$self->{run}->pump until defined($printed = $self->_printed);
+	return $printed;
+}
+
+# Sends, and notes where the end of it is.
+sub begin
+{
+	my ($self, $text) = @_;
+
+	$self->{mark} = '-- ' . ++$serial . ' --';
+	$self->send("$text\\echo '$self->{mark}'\n");
+	return;
+}
+
+# What was printed since begin(), less the last newline; undef until it is whole.
+sub finished
+{
+	my ($self) = @_;
+
+	$self->{run}->pump_nb;
+	return $self->_printed;
+}
+
+sub _printed
+{
+	my ($self) = @_;
+	my $mark = $self->{mark};
+
+	return if $self->{out} !~ /^(.*?)\n?^\Q$mark\E\n/ms;
+	my $printed = $1;
 	$self->{out} = '';
+	$self->{mark} = undef;
 	return $printed;
 }
 
