@@ -28,7 +28,7 @@ ENCODING = UTF8
 # They need neither PostgreSQL nor a compiler: they install what is missing,
 # then call this Makefile again in a copy of the tree.
 
-.PHONY: demo demo-stop test test-long
+.PHONY: demo demo-stop test test-long bench
 
 demo:
 	@bash test/sandbox.sh demo
@@ -39,6 +39,9 @@ demo-stop:
 test-long: export CRM_LONG = 1
 test test-long:
 	@bash test/sandbox.sh run
+
+bench:
+	@bash test/sandbox.sh bench
 
 # ------------------------------------------------------------ the PGXS goals
 

@@ -1,4 +1,4 @@
-# What demo.sh and run.sh share: building, a throw-away cluster, the simulator.
+# What demo.sh, run.sh and bench.sh share: building, a throw-away cluster, the simulator.
 #
 # They run as an unprivileged user in a copy of the tree; $CRM_WORK is removed,
 # and what still runs in it is ended, by sandbox.sh.
@@ -43,7 +43,15 @@ extension_settings() {
 	echo "dynamic_library_path = '$installed$lib:\$libdir'"
 }
 
+# The C loop of the bench, for bench.py.
+build_loop() {
+	export BENCH_FETCH=$run/fetch
+	gcc -std=gnu99 -O2 -Wall -Wextra -Werror -Wno-unused-parameter $(curl-config --cflags) \
+		-o "$BENCH_FETCH" test/bench/fetch.c $(curl-config --libs) >"$run/loop.log" 2>&1
+}
+
 # A cluster reached through a socket that only this user (and root) can open.
+# Arguments are further settings.
 start_cluster() {
 	local data=$run/data
 	export PGHOST=$run/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
@@ -60,6 +68,7 @@ start_cluster() {
 		echo "shared_buffers = 64MB"
 		echo "max_prepared_transactions = 4"
 		extension_settings
+		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >>"$data/postgresql.conf"
 	pg_ctl -D "$data" -l "$run/server.log" -w -s start </dev/null || {
 		cat "$run/server.log" >&2

@@ -158,6 +158,23 @@ suite_tap() {
 	done
 }
 
+# The bench, small: whether it runs and the answers agree.  It asks for no times.
+suite_bench() {
+	if ! build_loop; then
+		cat "$run/loop.log"
+		count 0 1
+		return
+	fi
+	createdb bench
+	PGDATABASE=bench BENCH_SERVER_LOG=$run/server.log BENCH_ACCOUNTS=300 BENCH_CONTACTS=400 \
+		BENCH_MEMORY=1000 BENCH_ROUNDS=1 BENCH_REQUESTS=20 BENCH_SECONDS=1 \
+		"$python" test/bench/bench.py --tap >"$run/bench.tap" 2>"$run/bench.log"
+	local status=$?
+	cat "$run/bench.tap" "$run/bench.log"
+	count_tap "$run/bench.tap" "$status"
+	dropdb bench
+}
+
 # ------------------------------------------------------------------- running
 
 all_passed=0 all_failed=0
@@ -218,5 +235,6 @@ wanted regress && run_suite regress_json "regress, JSON"
 wanted regress && run_suite regress_atom "regress, Atom"
 wanted isolation && run_suite isolation "isolation"
 wanted tap && run_suite tap "TAP"
+wanted bench && run_suite bench "bench, small"
 stop_cluster
 finish

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# sandbox.sh demo|run|stop
+# sandbox.sh demo|run|bench|stop
 #
-# Runs test/demo.sh or test/run.sh in a place of its own and leaves nothing
+# Runs test/demo.sh, test/run.sh or test/bench.sh in a place of its own and leaves nothing
 # behind, however they end: neither a process nor a file.
 #
 # The tree is copied to a temporary directory, so that what is built there does
@@ -15,7 +15,7 @@
 set -u
 
 top=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-what=${1:?demo, run or stop}
+what=${1:?demo, run, bench or stop}
 umask 022
 unset CDPATH
 
@@ -124,7 +124,7 @@ handed=(
 	LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
 )
 [ ! -d "$work/captures" ] || handed+=(CRM_CAPTURES="$work/captures")
-for name in PG_CONFIG KEEP SUITES CRM_LONG CRM_SEED CI NO_COLOR; do
+for name in PG_CONFIG KEEP SUITES CRM_LONG CRM_SEED CI NO_COLOR ${!BENCH_*}; do
 	[ -z "${!name:-}" ] || handed+=("$name=${!name}")
 done
 
