@@ -126,6 +126,8 @@ read_link(Reader *reader)
 {
 	char	   *rel = crm_xml_attribute(reader->xml, NULL, "rel");
 
+	if (rel && strcmp(rel, "next") == 0 && reader->next)
+		crm_builder_wrong_shape("It has two links to the next page.");
 	if (rel && strcmp(rel, "next") == 0)
 		reader->next = crm_xml_attribute(reader->xml, NULL, "href");
 	crm_xml_skip(reader->xml);

@@ -180,7 +180,7 @@ crm_builder_begin_object(CrmBuilder *builder)
 	if (page->nobjects == builder->room)
 	{
 		builder->room *= 2;
-		page->objects = repalloc(page->objects, sizeof(CrmObject) * builder->room);
+		page->objects = repalloc_huge(page->objects, sizeof(CrmObject) * builder->room);
 	}
 	builder->object = &page->objects[page->nobjects];
 	builder->object->values = palloc0(sizeof(Datum) * nfields);
@@ -207,6 +207,8 @@ set_field(CrmBuilder *builder, int index, const char *text)
 	const CrmField *field = &builder->entity->fields[index];
 	CrmObject  *object = builder->object;
 
+	if (builder->seen[index])
+		crm_builder_wrong_shape(psprintf("Property \"%s\" comes twice.", crm_field_path(field)));
 	object->nulls[index] = text == NULL;
 	if (text == NULL)
 		crm_value_read_null(field);
@@ -219,11 +221,8 @@ set_field(CrmBuilder *builder, int index, const char *text)
 		if (index == builder->entity->key)
 			keep_key(builder, field, object->values[index], text);
 	}
-	if (!builder->seen[index])
-	{
-		builder->seen[index] = true;
-		builder->nseen++;
-	}
+	builder->seen[index] = true;
+	builder->nseen++;
 }
 
 void
@@ -281,11 +280,37 @@ crm_builder_end_object(CrmBuilder *builder)
 	builder->page->nobjects++;
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+/* Two versions of one object in one answer: which of them would be meant? */
+static void
+refuse_repeated(const CrmBuilder *builder)
+{
+	const CrmPage *page = builder->page;
+	pg_uuid_t  *keys = MemoryContextAllocHuge(builder->own, sizeof(pg_uuid_t) * (page->nobjects + 1));
+
+	for (int i = 0; i < page->nobjects; i++)
+		keys[i] = page->objects[i].key;
+	qsort(keys, page->nobjects, sizeof(pg_uuid_t), compare_keys);
+	for (int i = 1; i < page->nobjects; i++)
+	{
+		if (compare_keys(&keys[i - 1], &keys[i]) == 0)
+			crm_builder_wrong_shape(psprintf("Object %s comes twice.",
+											 DatumGetCString(DirectFunctionCall1(uuid_out,
+																				 UUIDPGetDatum(&keys[i])))));
+	}
+}
+
 CrmPage *
 crm_builder_finish(CrmBuilder *builder)
 {
 	CrmPage    *page = builder->page;
 
+	refuse_repeated(builder);
 	error_context_stack = builder->context.previous;
 	MemoryContextDelete(builder->own);
 	return page;

@@ -35,7 +35,8 @@ extern bool crm_slot_is_complex(const CrmSlot *slot);
 
 /*
  * A value came: of the property itself (member NULL) or of a member.  text NULL
- * is null; a property that is null is so in all its members.
+ * is null; a property that is null is so in all its members.  ERROR when it came
+ * before.
  */
 extern void crm_builder_value(CrmBuilder *builder, const CrmSlot *slot,
 							  const char *member, const char *text);
@@ -46,6 +47,7 @@ extern void crm_builder_value(CrmBuilder *builder, const CrmSlot *slot,
  */
 extern void crm_builder_end_object(CrmBuilder *builder);
 
+/* ERROR when an object came twice. */
 extern CrmPage *crm_builder_finish(CrmBuilder *builder);
 
 /* CDMS's answer is not of the form that was asked for: HV000. */

@@ -97,6 +97,13 @@ typedef struct CrmObject
 extern const char *crm_type_name(CrmType type);
 extern bool crm_type_by_name(const char *name, CrmType *type);
 
+/*
+ * Can CDMS have given this name to an entity, a set or a property?  Letters, digits
+ * and underscores, no digit first, at most 255 bytes: so that it means nothing in
+ * URLs, filters, JSON and XML.  What is not ASCII counts as letters.
+ */
+extern bool crm_is_name(const char *text);
+
 /* The SQL type that IMPORT gives a property of this type ("uuid", "text" ...). */
 extern const char *crm_type_sql(CrmType type);
 

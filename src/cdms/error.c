@@ -11,10 +11,10 @@
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
-#include "utils/ascii.h"
 
 #include "cdms/atom.h"
 #include "cdms/error.h"
+#include "cdms/words.h"
 
 #define SNIFFED 1024			/* bytes that show what a body is */
 #define LONGEST_WORDS 2000		/* bytes, of CDMS's own words */
@@ -87,43 +87,6 @@ crm_body_kind(const CrmHttpResponse *response)
 	if (*at == '{' || *at == '[')
 		return CRM_BODY_JSON;
 	return is_binary(response) ? CRM_BODY_BINARY : CRM_BODY_TEXT;
-}
-
-/* ---------------------------------------------------------------------- words */
-
-/*
- * One line of at most limit bytes, fit for a message: in the database's
- * encoding, white space collapsed.  Text that is not valid UTF-8, or that the
- * database may not be able to write, keeps its ASCII.
- */
-static char *
-tidy(const char *text, int limit)
-{
-	int			length = strlen(text);
-	char	   *clean = palloc(length + 1);
-	char	   *line = palloc(length + 1);
-	int			n = 0;
-
-	if (GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, text, length, true))
-		strlcpy(clean, text, length + 1);
-	else
-		ascii_safe_strlcpy(clean, text, length + 1);
-
-	for (const char *c = clean; *c; c++)
-	{
-		bool		blank = (unsigned char) *c <= ' ' || *c == '\x7F';
-
-		if (!blank)
-			line[n++] = *c;
-		else if (n > 0 && line[n - 1] != ' ')
-			line[n++] = ' ';
-	}
-	if (n > 0 && line[n - 1] == ' ')
-		n--;
-	if (n > limit)
-		n = pg_mbcliplen(line, n, limit);
-	line[n] = '\0';
-	return line;
 }
 
 /* ------------------------------------------------------------- error documents */
@@ -362,13 +325,13 @@ crm_fault_read(const CrmHttpResponse *response)
 		read_told(read_xml, response, &told);
 
 	if (told.words)
-		fault->words = tidy(told.words, LONGEST_WORDS);
+		fault->words = crm_words_tidy(told.words, LONGEST_WORDS);
 	else if (kind == CRM_BODY_BINARY)
 		fault->words = psprintf("(%zu bytes of binary data)", response->body_length);
 	else if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		fault->words = tidy(visible_words(response->body), LONGEST_EXTRACT);
+		fault->words = crm_words_tidy(visible_words(response->body), LONGEST_EXTRACT);
 	else
-		fault->words = tidy(response->body, LONGEST_EXTRACT);
+		fault->words = crm_words_tidy(response->body, LONGEST_EXTRACT);
 
 	fault->status = response->status;
 	fault->code = read_code(told.code, fault->words);

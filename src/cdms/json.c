@@ -13,12 +13,14 @@
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "cdms/builder.h"
 #include "cdms/format.h"
 #include "cdms/type.h"
 #include "cdms/value.h"
+#include "cdms/words.h"
 
 typedef enum Place
 {
@@ -32,6 +34,8 @@ typedef enum Place
 } Place;
 
 #define DEEPEST_PLACE 8
+#define LONGEST_DETAIL 500		/* bytes; the parser quotes all of a bad token */
+#define MOST_PASSED 64			/* levels of what is passed over */
 
 typedef struct Way
 {
@@ -91,14 +95,27 @@ way_into(const Reader *reader, char opening)
 	return PASSING_OVER;
 }
 
+/* A second one would be taken for more of the first. */
+static void
+arrive(Reader *reader)
+{
+	if (reader->arrived)
+		crm_builder_wrong_shape("What was asked for comes twice.");
+	reader->arrived = true;
+}
+
 static void
 open_place(Reader *reader, char opening)
 {
 	Place		into;
 
+	CHECK_FOR_INTERRUPTS();
 	if (place(reader) == PASSING_OVER)
 	{
-		reader->passed++;
+		if (++reader->passed > MOST_PASSED)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("CDMS's answer is nested too deep")));
 		return;
 	}
 
@@ -109,8 +126,8 @@ open_place(Reader *reader, char opening)
 		crm_builder_wrong_shape("One of the results is not an object.");
 	if (into == IN_OBJECT)
 		crm_builder_begin_object(reader->builder);
-	if (into == IN_OBJECT || into == IN_RESULTS)
-		reader->arrived = true;
+	if (into == IN_RESULTS || (into == IN_OBJECT && place(reader) == IN_DOCUMENT))
+		arrive(reader);
 
 	Assert(reader->depth + 1 < DEEPEST_PLACE);
 	reader->places[++reader->depth] = into;
@@ -159,6 +176,14 @@ on_field(void *state, char *name, bool isnull)
 }
 
 static void
+note_next(Reader *reader, char *link)
+{
+	if (reader->next)
+		crm_builder_wrong_shape("It has two links to the next page.");
+	reader->next = link;
+}
+
+static void
 on_scalar(void *state, char *token, JsonTokenType type)
 {
 	Reader	   *reader = state;
@@ -175,7 +200,7 @@ on_scalar(void *state, char *token, JsonTokenType type)
 			break;
 		case IN_ENVELOPE:
 			if (strcmp(reader->member, "__next") == 0 && type == JSON_TOKEN_STRING)
-				reader->next = token;
+				note_next(reader, token);
 			break;
 		case IN_RESULTS:
 			crm_builder_wrong_shape("One of the results is not an object.");
@@ -238,7 +263,8 @@ parse(Reader *reader, const char *body, size_t length)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_JSON_TEXT),
 				 errmsg("CDMS's answer is not valid JSON"),
-				 errdetail_internal("%s", json_errdetail(error, lexer))));
+				 errdetail_internal("%s", crm_words_tidy(json_errdetail(error, lexer),
+														 LONGEST_DETAIL))));
 }
 
 /*

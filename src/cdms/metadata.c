@@ -12,20 +12,30 @@
  *
  * Primitive types that CRM 2011 does not use are mapped to the nearest it does.
  * A complex type that this code does not know gives one property definition
- * for each of its simple members.
+ * for each of its simple members.  Types don't inherit in CRM: BaseType, which
+ * might lead in a circle, is not looked at.
+ *
+ * The document is a foreigner's, and what is made of it may be far larger than
+ * it: all sizes are limited, and nothing is looked for in a list.
  */
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "cdms/atom.h"
 #include "cdms/builder.h"
 #include "cdms/format.h"
+#include "cdms/words.h"
 
 /* A real organisation has 374 entity types, the widest of 308 properties. */
 #define MOST_TYPES 10000
 #define MOST_PROPERTIES 10000
+#define MOST_DEFINITIONS 500000 /* of properties, for all entity sets */
+
+#define NAME_KEY 256			/* room for the longest of names */
+#define QUOTED_NAME 100			/* bytes of a bad name in a message */
 
 typedef struct Property
 {
@@ -48,11 +58,19 @@ typedef struct Set
 	char	   *type;
 } Set;
 
+/* Types by name, entity types and complex types apart. */
+typedef struct NamedType
+{
+	char		name[NAME_KEY]; /* hash key */
+	Type	   *type;
+} NamedType;
+
 typedef struct Model
 {
-	List	   *entities;		/* of Type * */
-	List	   *complexes;		/* of Type * */
+	HTAB	   *entities;		/* of NamedType */
+	HTAB	   *complexes;		/* of NamedType */
 	List	   *sets;			/* of Set * */
+	int			ndefinitions;
 } Model;
 
 static const struct
@@ -89,9 +107,9 @@ static const struct
 /* ------------------------------------------------------------------- reading */
 
 static void
-check_size(const List *list, int most, const char *what)
+check_size(int size, int most, const char *what)
 {
-	if (list_length(list) >= most)
+	if (size >= most)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("$metadata of CDMS has more than %d %s", most, what)));
@@ -107,6 +125,40 @@ read_attribute(CrmXmlReader *xml, const char *name)
 		crm_builder_wrong_shape(psprintf("Element \"%s\" has no attribute \"%s\".",
 										 crm_xml_name(xml), name));
 	return pg_any_to_server(value, strlen(value), PG_UTF8);
+}
+
+/* The name of what is described; it goes into URLs, bodies and SQL. */
+static char *
+read_name(CrmXmlReader *xml)
+{
+	char	   *name = read_attribute(xml, "Name");
+
+	if (!crm_is_name(name))
+		crm_builder_wrong_shape(psprintf("An element \"%s\" is called \"%s\", which is no name.",
+										 crm_xml_name(xml), crm_words_tidy(name, QUOTED_NAME)));
+	return name;
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* Names of one kind must differ: which of two things would be meant? */
+static void
+refuse_repeated(List *names)
+{
+	ListCell   *cell;
+	const char *last = "";
+
+	list_sort(names, compare_names);
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), last) == 0)
+			crm_builder_wrong_shape(psprintf("Name \"%s\" comes twice.", last));
+		last = lfirst(cell);
+	}
 }
 
 static void
@@ -142,21 +194,39 @@ read_property(Type *type, CrmXmlReader *xml)
 	Property   *property = palloc(sizeof(Property));
 	char	   *nullable = crm_xml_attribute(xml, NULL, "Nullable");
 
-	check_size(type->properties, MOST_PROPERTIES, "properties for one type");
-	property->name = read_attribute(xml, "Name");
+	check_size(list_length(type->properties), MOST_PROPERTIES, "properties for one type");
+	property->name = read_name(xml);
 	property->type = read_attribute(xml, "Type");
 	property->nullable = nullable == NULL || strcmp(nullable, "false") != 0;
 	type->properties = lappend(type->properties, property);
 	crm_xml_skip(xml);
 }
 
-static List *
-read_type(List *list, CrmXmlReader *xml)
+static void
+check_properties(const Type *type)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, type->properties)
+		names = lappend(names, ((Property *) lfirst(cell))->name);
+	refuse_repeated(names);
+	list_free(names);
+}
+
+static void
+read_type(HTAB *types, CrmXmlReader *xml)
 {
 	Type	   *type = palloc0(sizeof(Type));
+	NamedType  *named;
+	bool		found;
 
-	check_size(list, MOST_TYPES, "types");
-	type->name = read_attribute(xml, "Name");
+	check_size(hash_get_num_entries(types), MOST_TYPES, "types");
+	type->name = read_name(xml);
+	named = hash_search(types, type->name, HASH_ENTER, &found);
+	if (found)
+		crm_builder_wrong_shape(psprintf("Type \"%s\" comes twice.", type->name));
+	named->type = type;
 	while (crm_xml_next_child(xml))
 	{
 		if (strcmp(crm_xml_name(xml), "Key") == 0)
@@ -166,19 +236,19 @@ read_type(List *list, CrmXmlReader *xml)
 		else
 			crm_xml_skip(xml);
 	}
-	return lappend(list, type);
+	check_properties(type);
 }
 
 static void
 read_entity_type(Model *model, CrmXmlReader *xml)
 {
-	model->entities = read_type(model->entities, xml);
+	read_type(model->entities, xml);
 }
 
 static void
 read_complex_type(Model *model, CrmXmlReader *xml)
 {
-	model->complexes = read_type(model->complexes, xml);
+	read_type(model->complexes, xml);
 }
 
 static void
@@ -186,8 +256,8 @@ read_set(Model *model, CrmXmlReader *xml)
 {
 	Set		   *set = palloc(sizeof(Set));
 
-	check_size(model->sets, MOST_TYPES, "entity sets");
-	set->name = read_attribute(xml, "Name");
+	check_size(list_length(model->sets), MOST_TYPES, "entity sets");
+	set->name = read_name(xml);
 	set->type = read_attribute(xml, "EntityType");
 	model->sets = lappend(model->sets, set);
 	crm_xml_skip(xml);
@@ -197,20 +267,15 @@ read_set(Model *model, CrmXmlReader *xml)
 
 /* The type of this qualified name; NULL when the model has none. */
 static const Type *
-find_type(const List *types, const char *qualified)
+find_type(HTAB *types, const char *qualified)
 {
 	const char *dot = strrchr(qualified, '.');
 	const char *name = dot ? dot + 1 : qualified;
-	ListCell   *cell;
+	NamedType  *named = NULL;
 
-	foreach(cell, types)
-	{
-		const Type *type = lfirst(cell);
-
-		if (strcmp(type->name, name) == 0)
-			return type;
-	}
-	return NULL;
+	if (strlen(name) < NAME_KEY)
+		named = hash_search(types, name, HASH_FIND, NULL);
+	return named ? named->type : NULL;
 }
 
 /* The type that a type's name stands for in a column. */
@@ -231,11 +296,12 @@ map_type(const char *name, CrmType *type)
 }
 
 static List *
-add_definition(List *definitions, const char *name, const char *member,
+add_definition(Model *model, List *definitions, const char *name, const char *member,
 			   CrmType type, bool nullable)
 {
 	CrmPropertyDef *definition = palloc(sizeof(CrmPropertyDef));
 
+	check_size(model->ndefinitions++, MOST_DEFINITIONS, "properties");
 	definition->name = pstrdup(name);
 	definition->member = member ? pstrdup(member) : NULL;
 	definition->type = type;
@@ -248,14 +314,14 @@ add_definition(List *definitions, const char *name, const char *member,
  * members may be null (captures/wcf/02 and 03, Revenue).
  */
 static List *
-add_property(List *definitions, const Property *property, const Model *model)
+add_property(Model *model, List *definitions, const Property *property)
 {
 	CrmType		type;
 	const Type *complex;
 	ListCell   *cell;
 
 	if (map_type(property->type, &type))
-		return add_definition(definitions, property->name, NULL, type,
+		return add_definition(model, definitions, property->name, NULL, type,
 							  property->nullable || crm_type_member(type) != NULL);
 
 	complex = find_type(model->complexes, property->type);
@@ -266,7 +332,7 @@ add_property(List *definitions, const Property *property, const Model *model)
 		const Property *member = lfirst(cell);
 
 		if (map_type(member->type, &type) && crm_type_member(type) == NULL)
-			definitions = add_definition(definitions, property->name, member->name,
+			definitions = add_definition(model, definitions, property->name, member->name,
 										 type, true);
 	}
 	return definitions;
@@ -293,7 +359,7 @@ key_of(const Type *type)
 }
 
 static List *
-add_entity(List *entities, const Set *set, const Model *model)
+add_entity(Model *model, List *entities, const Set *set)
 {
 	const Type *type = find_type(model->entities, set->type);
 	const char *key = type ? key_of(type) : NULL;
@@ -308,14 +374,36 @@ add_entity(List *entities, const Set *set, const Model *model)
 	entity->set = pstrdup(set->name);
 	entity->key = pstrdup(key);
 	foreach(cell, type->properties)
-		entity->properties = add_property(entity->properties, lfirst(cell), model);
+		entity->properties = add_property(model, entity->properties, lfirst(cell));
 	return lappend(entities, entity);
+}
+
+static HTAB *
+named_types(void)
+{
+	HASHCTL		ctl = {
+		.keysize = NAME_KEY,.entrysize = sizeof(NamedType),.hcxt = CurrentMemoryContext
+	};
+
+	return hash_create("crm_sync metadata types", 512, &ctl,
+					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+static void
+check_sets(const Model *model)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, model->sets)
+		names = lappend(names, ((Set *) lfirst(cell))->name);
+	refuse_repeated(names);
 }
 
 List *
 crm_metadata_read(const char *body, size_t length)
 {
-	Model		model = {NIL};
+	Model		model = {0};
 	List	   *entities = NIL;
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync metadata",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -323,15 +411,18 @@ crm_metadata_read(const char *body, size_t length)
 	CrmXmlReader *xml = crm_xml_open(body, length, "$metadata of CDMS");
 	ListCell   *cell;
 
+	model.entities = named_types();
+	model.complexes = named_types();
 	if (crm_xml_next(xml) != CRM_XML_START || strcmp(crm_xml_name(xml), "Edmx") != 0)
 		crm_builder_wrong_shape("Its root is not the element \"Edmx\".");
 	read_children(&model, xml);
 	if (crm_xml_next(xml) != CRM_XML_EOF || model.sets == NIL)
 		crm_builder_wrong_shape("It has no entity sets.");
+	check_sets(&model);
 	MemoryContextSwitchTo(before);
 
 	foreach(cell, model.sets)
-		entities = add_entity(entities, lfirst(cell), &model);
+		entities = add_entity(&model, entities, lfirst(cell));
 	MemoryContextDelete(scratch);
 	return entities;
 }

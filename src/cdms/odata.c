@@ -19,16 +19,19 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "cdms/builder.h"
 #include "cdms/cdms.h"
 #include "cdms/error.h"
 #include "cdms/filter.h"
 #include "cdms/format.h"
+#include "cdms/words.h"
 #include "net/url.h"
-#include "net/words.h"
 
 /* cdms-protocol 1.5: longer URLs are refused by some. */
 #define LONGEST_URL 2000
 #define MOST_KEYS 25
+
+#define LONGEST_WORDS 500		/* bytes of a header or link in a message */
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 60000
@@ -50,6 +53,12 @@ static const CrmFormatMethods *
 format_of(const CrmConnection *conn)
 {
 	return formats[conn->format];
+}
+
+static char *
+key_text(const pg_uuid_t *key)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key)));
 }
 
 /* ------------------------------------------------------------------- answers */
@@ -76,16 +85,6 @@ refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
 			 errhint("Check the user mapping, and the server's options \"url\" and \"auth\".")));
 }
 
-/* A header's text, whatever bytes it came in, for a message. */
-static char *
-readable(const char *header)
-{
-	char	   *copy = pstrdup(header);
-
-	crm_words_clean(copy);
-	return copy;
-}
-
 /* Is what came data of this media type? */
 static void
 check_media_type(const CrmHttpResponse *response, const char *expected)
@@ -98,7 +97,7 @@ check_media_type(const CrmHttpResponse *response, const char *expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("CDMS answered with media type \"%s\" where \"%s\" was expected",
-						readable(response->content_type), expected),
+						crm_words_tidy(response->content_type, LONGEST_WORDS), expected),
 				 errhint("Check the server's options \"url\" and \"format\".")));
 }
 
@@ -113,7 +112,8 @@ refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("%s on server \"%s\"", action, conn->server_name),
 			 errdetail("CDMS answered %d and pointed to \"%s\".", response->status,
-					   readable(pnstrdup(location, strcspn(location, "?#")))),
+					   crm_words_tidy(pnstrdup(location, strcspn(location, "?#")),
+									  LONGEST_WORDS)),
 			 errhint("CDMS wants a login, or the option \"url\" is not that of an organisation.")));
 }
 
@@ -206,6 +206,7 @@ struct CrmCursor
 	CrmConnection *conn;
 	const CrmEntity *entity;
 	Bitmapset  *fields;
+	const CrmCondition *filter; /* the caller's */
 	char	   *url;			/* of the next page; NULL after the last */
 	uint64	   *followed;		/* hashes of the URLs asked so far */
 	int			nfollowed;
@@ -359,6 +360,7 @@ open_cursor(CrmConnection *conn, const CrmQuery *query)
 	cursor->conn = conn;
 	cursor->entity = query->entity;
 	cursor->fields = bms_copy(query->fields);
+	cursor->filter = query->filter;
 	cursor->url = plan_query(conn, query, NULL);
 	cursor->room = 4;
 	cursor->followed = palloc(sizeof(uint64) * cursor->room);
@@ -372,7 +374,7 @@ refuse_link(const char *problem, const char *link)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("CDMS's link to the next page %s", problem),
-			 errdetail_internal("The link is \"%s\".", link)));
+			 errdetail_internal("The link is \"%s\".", crm_words_tidy(link, LONGEST_WORDS))));
 }
 
 /*
@@ -415,6 +417,54 @@ follow(CrmCursor *cursor, const char *link)
 	cursor->url = url;
 }
 
+/* Is this a comparison of the key with one value? */
+static bool
+names_key(const CrmCondition *condition, const CrmField *key)
+{
+	return condition->kind == CRM_EQ && condition->field == key &&
+		condition->valuetype == UUIDOID;
+}
+
+/* Does a question for keys, and nothing else, ask for this one?  *by_key: is it one? */
+static bool
+asks_for(const CrmCondition *question, const CrmField *key, const pg_uuid_t *wanted, bool *by_key)
+{
+	List	   *args = question->kind == CRM_OR ? question->args :
+		list_make1(unconstify(CrmCondition *, question));
+	bool		found = false;
+	ListCell   *cell;
+
+	*by_key = true;
+	foreach(cell, args)
+	{
+		const CrmCondition *arg = lfirst(cell);
+
+		if (!names_key(arg, key))
+			*by_key = false;
+		else if (memcmp(DatumGetUUIDP(arg->value), wanted, UUID_LEN) == 0)
+			found = true;
+	}
+	return found;
+}
+
+/* What was asked for by key brings no other objects. */
+static void
+check_asked(const CrmCursor *cursor, const CrmPage *page)
+{
+	const CrmField *key = &cursor->entity->fields[cursor->entity->key];
+	bool		by_key;
+
+	for (int i = 0; cursor->filter && i < page->nobjects; i++)
+	{
+		if (asks_for(cursor->filter, key, &page->objects[i].key, &by_key))
+			continue;
+		if (!by_key)
+			break;
+		crm_builder_wrong_shape(psprintf("Object %s was not asked for.",
+										 key_text(&page->objects[i].key)));
+	}
+}
+
 static CrmPage *
 fetch(CrmCursor *cursor)
 {
@@ -439,6 +489,7 @@ fetch(CrmCursor *cursor)
 
 	page = format->read_page(response->body, response->body_length, cursor->entity,
 							 cursor->fields, &next);
+	check_asked(cursor, page);
 	page->date = response->date;
 	conn->objects += page->nobjects;
 	follow(cursor, next);
@@ -459,12 +510,6 @@ metadata(CrmConnection *conn)
 }
 
 /* --------------------------------------------------------------------- writes */
-
-static char *
-key_text(const pg_uuid_t *key)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key)));
-}
 
 /* "AccountSet(guid'...')" */
 static char *
@@ -548,6 +593,24 @@ check(CrmConnection *conn, const CrmEntity *entity, List *assignments)
 	pfree(body.data);
 }
 
+/* The object that was made must be the one that was sent. */
+static void
+check_made(const CrmEntity *entity, List *assignments, const CrmObject *made)
+{
+	ListCell   *cell;
+
+	foreach(cell, assignments)
+	{
+		const CrmAssignment *assignment = lfirst(cell);
+
+		if (assignment->field == &entity->fields[entity->key] &&
+			assignment->field->pgtype == UUIDOID &&
+			memcmp(DatumGetUUIDP(assignment->value), &made->key, UUID_LEN) != 0)
+			crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
+											 key_text(&made->key)));
+	}
+}
+
 static CrmOutcome
 create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObject **made)
 {
@@ -563,6 +626,7 @@ create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObjec
 	}
 	check_media_type(response, format->expected);
 	*made = format->read_object(response->body, response->body_length, entity);
+	check_made(entity, assignments, *made);
 	conn->objects++;
 	return CRM_DONE;
 }

@@ -16,6 +16,8 @@
 #include "cdms/cdms.h"
 #include "cdms/type.h"
 
+#define LONGEST_NAME 255
+
 typedef struct TypeRow
 {
 	const char *name;			/* as $metadata says it */
@@ -209,6 +211,17 @@ scalar_of(const CrmField *field)
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 errmsg("property \"%s\" of type %s has no member \"%s\"",
 					field->property, crm_type_name(field->type), field->member)));
+}
+
+bool
+crm_is_name(const char *text)
+{
+	const char *c = text;
+
+	while (isalpha((unsigned char) *c) || *c == '_' || IS_HIGHBIT_SET(*c) ||
+		   (c > text && isdigit((unsigned char) *c)))
+		c++;
+	return c > text && *c == '\0' && c - text <= LONGEST_NAME;
 }
 
 void

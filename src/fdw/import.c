@@ -9,26 +9,53 @@
 #include "miscadmin.h"
 #include "parser/scansup.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 
 #include "cdms/cdms.h"
 #include "fdw/fdw.h"
 #include "sync/connection.h"
 
-/* Names given so far in one table or schema. */
-typedef struct Names
+/* A name given in one table or schema, and the number for the next that would be it. */
+typedef struct TakenName
 {
-	List	   *taken;
-} Names;
+	char		name[NAMEDATALEN];	/* hash key */
+	int			next;
+} TakenName;
 
-static bool
-is_taken(Names *names, const char *name)
+static HTAB *
+start_names(void)
 {
-	ListCell   *lc;
+	HASHCTL		ctl = {
+		.keysize = NAMEDATALEN,.entrysize = sizeof(TakenName),.hcxt = CurrentMemoryContext
+	};
 
-	foreach(lc, names->taken)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
+	return hash_create("crm_sync imported names", 64, &ctl,
+					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/* Takes the name.  NULL: it is taken already. */
+static TakenName *
+take_name(HTAB *names, const char *name)
+{
+	bool		found;
+	TakenName  *taken = hash_search(names, name, HASH_ENTER, &found);
+
+	if (found)
+		return NULL;
+	taken->next = 2;
+	return taken;
+}
+
+/* Names of a table's columns; it has some already that nobody gave it. */
+static HTAB *
+start_column_names(void)
+{
+	static const char *const system[] = {"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"};
+	HTAB	   *names = start_names();
+
+	for (int i = 0; i < lengthof(system); i++)
+		(void) take_name(names, system[i]);
+	return names;
 }
 
 /*
@@ -36,22 +63,25 @@ is_taken(Names *names, const char *name)
  * where another has it already.
  */
 static char *
-unique_name(Names *names, const char *wanted)
+unique_name(HTAB *names, const char *wanted)
 {
 	char	   *lower = downcase_identifier(wanted, strlen(wanted), false, false);
-	char	   *name = lower;
 	int			room = NAMEDATALEN - 1;
+	char	   *name = pnstrdup(lower, pg_mbcliplen(lower, strlen(lower), room));
+	TakenName  *first = hash_search(names, name, HASH_FIND, NULL);
 
-	for (int i = 1;; i++)
+	if (first == NULL)
 	{
-		const char *suffix = i == 1 ? "" : psprintf("_%d", i);
+		(void) take_name(names, name);
+		return name;
+	}
+	do
+	{
+		const char *suffix = psprintf("_%d", first->next++);
 
 		name = psprintf("%.*s%s", pg_mbcliplen(lower, strlen(lower), room - strlen(suffix)),
 						lower, suffix);
-		if (!is_taken(names, name))
-			break;
-	}
-	names->taken = lappend(names->taken, name);
+	} while (take_name(names, name) == NULL);
 	return name;
 }
 
@@ -62,7 +92,7 @@ append_option(StringInfo sql, const char *separator, const char *name, const cha
 }
 
 static void
-append_column(StringInfo sql, Names *names, CrmPropertyDef *property, bool key, bool marked)
+append_column(StringInfo sql, HTAB *names, CrmPropertyDef *property, bool key, bool marked)
 {
 	const char *path = property->member ?
 	psprintf("%s/%s", property->name, property->member) : property->name;
@@ -81,7 +111,7 @@ append_column(StringInfo sql, Names *names, CrmPropertyDef *property, bool key, 
 
 /* The second column of a reference: what it refers to is called. */
 static void
-append_name_column(StringInfo sql, Names *names, CrmPropertyDef *property)
+append_name_column(StringInfo sql, HTAB *names, CrmPropertyDef *property)
 {
 	appendStringInfo(sql, ",\n  %s text OPTIONS (",
 					 quote_identifier(unique_name(names, psprintf("%s_name", property->name))));
@@ -93,7 +123,7 @@ append_name_column(StringInfo sql, Names *names, CrmPropertyDef *property)
 static char *
 create_table_sql(CrmEntityDef *entity, const char *table, const char *schema, const char *server)
 {
-	Names		names = {NIL};
+	HTAB	   *names = start_column_names();
 	bool		usual_key = strcmp(entity->key, psprintf("%sId", entity->name)) == 0;
 	StringInfoData sql;
 	StringInfoData columns;
@@ -105,9 +135,9 @@ create_table_sql(CrmEntityDef *entity, const char *table, const char *schema, co
 		CrmPropertyDef *property = lfirst(lc);
 		bool		key = property->member == NULL && strcmp(property->name, entity->key) == 0;
 
-		append_column(&columns, &names, property, key, key && !usual_key);
+		append_column(&columns, names, property, key, key && !usual_key);
 		if (property->type == CRM_ENTITY_REFERENCE && property->member == NULL)
-			append_name_column(&columns, &names, property);
+			append_name_column(&columns, names, property);
 	}
 
 	initStringInfo(&sql);
@@ -125,7 +155,7 @@ List *
 crm_import(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
 	CrmConnection *conn = crm_connection_get(serverid, GetUserId());
-	Names		names = {NIL};
+	HTAB	   *names = start_names();
 	List	   *commands = NIL;
 	ListCell   *lc;
 
@@ -136,7 +166,7 @@ crm_import(ImportForeignSchemaStmt *stmt, Oid serverid)
 	foreach(lc, conn->protocol->metadata(conn))
 	{
 		CrmEntityDef *entity = lfirst(lc);
-		char	   *table = unique_name(&names, entity->name);
+		char	   *table = unique_name(names, entity->name);
 
 		if (IsImportableForeignTable(table, stmt))
 			commands = lappend(commands, create_table_sql(entity, table, stmt->local_schema,

@@ -14,10 +14,13 @@
 #include <libxml/xmlerror.h>
 #include <libxml/xmlreader.h>
 
+#include "miscadmin.h"
+
 #include "net/words.h"
 #include "net/xml.h"
 
 #define XML_MAX_DEPTH 64
+#define LONGEST_DECLARATION 1024	/* bytes in which <?xml ...?> must end */
 
 /* Since 2.12 libxml2 shows its complaints read-only. */
 #if LIBXML_VERSION >= 21200
@@ -96,11 +99,85 @@ xml_refuse_malformed(CrmXmlReader *reader, const char *words)
 	xml_refuse(reader, ERRCODE_INVALID_XML_DOCUMENT, words);
 }
 
+/* Those that libxml2 reads itself.  Others it leaves to a library of converters. */
+static const char *const encodings[] = {"utf-8", "us-ascii", "iso-8859-1"};
+
+static bool
+xml_is_own_encoding(const char *name, size_t length)
+{
+	for (int i = 0; i < lengthof(encodings); i++)
+	{
+		if (strlen(encodings[i]) == length && pg_strncasecmp(name, encodings[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does the declaration at the document's head, which ends at end, name such an
+ * encoding, or none?
+ */
+static bool
+xml_declares_own(const char *document, const char *end)
+{
+	static const char word[] = "encoding";
+	const char *name;
+	size_t		length = 0;
+
+	for (name = document; end - name > strlen(word); name++)
+	{
+		if (memcmp(name, word, strlen(word)) == 0)
+			break;
+	}
+	if (end - name <= strlen(word))
+		return true;
+	name += strlen(word);
+	while (name < end && (isspace((unsigned char) *name) || strchr("='\"", *name) != NULL))
+		name++;
+	while (name + length < end && strchr("'\" ", name[length]) == NULL)
+		length++;
+	return xml_is_own_encoding(name, length);
+}
+
+static bool
+xml_begins(const char *document, size_t length, const char *bytes, size_t n)
+{
+	return length >= n && memcmp(document, bytes, n) == 0;
+}
+
+/*
+ * How libxml2 has to read the document: 0, or XML_PARSE_IGNORE_ENC where its
+ * first bytes say that it is UTF-16; -1: not at all.
+ */
+static int
+xml_encoding_option(const char *document, size_t length)
+{
+	const char *end;
+
+	if (xml_begins(document, length, "\xFF\xFE\0\0", 4) ||	/* UTF-32 */
+		xml_begins(document, length, "\x4C\x6F\xA7\x94", 4))	/* EBCDIC */
+		return -1;
+	if (xml_begins(document, length, "\xFF\xFE", 2) || xml_begins(document, length, "\xFE\xFF", 2))
+		return XML_PARSE_IGNORE_ENC;
+	if (xml_begins(document, length, "\xEF\xBB\xBF", 3))
+	{
+		document += 3;
+		length -= 3;
+	}
+	if (memchr(document, '\0', Min(length, 4)) != NULL)
+		return -1;
+	if (!xml_begins(document, length, "<?xml", 5))
+		return 0;
+	end = memchr(document, '>', Min(length, LONGEST_DECLARATION));
+	return end != NULL && xml_declares_own(document, end) ? 0 : -1;
+}
+
 CrmXmlReader *
 crm_xml_open(const char *document, size_t length, const char *what)
 {
 	CrmXmlReader *reader = palloc0(sizeof(CrmXmlReader));
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	int			encoding = xml_encoding_option(document, length);
 
 	reader->what = pstrdup(what);
 	callback->func = xml_release;
@@ -110,8 +187,10 @@ crm_xml_open(const char *document, size_t length, const char *what)
 	if (length == 0 || length > INT_MAX)
 		xml_refuse_malformed(reader, length == 0 ? "Document is empty" :
 							 "Document is longer than 2 GB");
+	if (encoding < 0)
+		xml_refuse_malformed(reader, "Documents are read in UTF-8, UTF-16, ISO-8859-1 and US-ASCII");
 	reader->reader = xmlReaderForMemory(document, (int) length, NULL, NULL,
-										XML_PARSE_NONET);
+										XML_PARSE_NONET | encoding);
 	if (reader->reader == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -163,6 +242,7 @@ crm_xml_next(CrmXmlReader *reader)
 	if (reader->end_due)
 		return xml_end(reader);
 
+	CHECK_FOR_INTERRUPTS();
 	for (;;)
 	{
 		int			got = xmlTextReaderRead(reader->reader);

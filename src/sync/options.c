@@ -29,6 +29,8 @@ typedef enum OptionKind
 {
 	KIND_TEXT,					/* anything but the empty string */
 	KIND_CONSTANT,				/* anything */
+	KIND_NAME,					/* crm_is_name */
+	KIND_PATH,					/* a name, or two and a slash */
 	KIND_URL,
 	KIND_BOOL,
 	KIND_DURATION,
@@ -79,17 +81,17 @@ static const OptionDef option_defs[] = {
 	{MAPPING, "username", KIND_TEXT},
 	{MAPPING, "password", KIND_CONSTANT},
 	{MAPPING, "password_required", KIND_BOOL, .superuser = true},
-	{TABLE, "entity", KIND_TEXT},
-	{TABLE, "entity_set", KIND_TEXT},
+	{TABLE, "entity", KIND_NAME},
+	{TABLE, "entity_set", KIND_NAME},
 	{TABLE, "store", KIND_TEXT},
 	{TABLE, "on_missing", KIND_ENUM, "create delete ignore"},
 	{TABLE, "writes", KIND_ENUM, "sync queue"},
 	{TABLE, "on_unavailable", KIND_ENUM, "error local"},
 	{TABLE, "max_age", KIND_DURATION},
 	{TABLE, "updatable", KIND_BOOL},
-	{COLUMN, "property", KIND_TEXT},
+	{COLUMN, "property", KIND_PATH},
 	{COLUMN, "type", KIND_TYPE},
-	{COLUMN, "target", KIND_TEXT},
+	{COLUMN, "target", KIND_NAME},
 	{COLUMN, "constant", KIND_CONSTANT},
 	{COLUMN, "key", KIND_BOOL},
 };
@@ -271,6 +273,16 @@ is_acceptable_url(const char *url)
 	return true;
 }
 
+/* "Name", or "ParentCustomerId/Name" */
+static bool
+is_path(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return slash == NULL ? crm_is_name(text) :
+		crm_is_name(pnstrdup(text, slash - text)) && crm_is_name(slash + 1);
+}
+
 static void
 validate_value(const OptionDef *def, const char *value)
 {
@@ -286,6 +298,15 @@ validate_value(const OptionDef *def, const char *value)
 		case KIND_TEXT:
 			if (*value == '\0')
 				throw_value(def, "a text that is not empty");
+			break;
+		case KIND_NAME:
+			if (!crm_is_name(value))
+				throw_value(def, "a name of CDMS: letters, digits and underscores");
+			break;
+		case KIND_PATH:
+			if (!is_path(value))
+				throw_value(def, "the name of a property, or of one and its member: "
+							"ParentCustomerId/Name");
 			break;
 		case KIND_URL:
 			if (!is_acceptable_url(value))

@@ -74,7 +74,7 @@ check_conversion(CrmTable *table, const CrmColumn *column, Oid type)
 			 errmsg("column \"%s\" of store %s is of type %s, that of foreign table %s of type %s",
 					column->name, table->store_name, format_type_be(type), table->name,
 					format_type_be(column->type)),
-			 errdetail("Only the owner may have his values converted by what PostgreSQL does not bring along."),
+			 errdetail("Functions and domains of the owner's convert values for himself only."),
 			 errhint("Alter one of them.")));
 }
 

@@ -186,6 +186,27 @@ test_cut(void)
 	CHECK_INT(crm_format_atom.read_page(body, strlen(body), entity, NULL, &next)->nobjects, 1);
 }
 
+#define FULL_ENTRY(key) \
+	"<entry>" ENTRY(PROPERTIES(key, "<d:Name>One</d:Name>")) "</entry>"
+
+/* Which of two would be meant? */
+static void
+test_twice(void)
+{
+	static const char *const bodies[] = {
+		FULL_ENTRY(KEY1) FULL_ENTRY(KEY2) FULL_ENTRY(KEY1),
+		"<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>One</d:Name><d:Name>Two</d:Name>")) "</entry>",
+		"<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>One</d:Name><d:AccountId>" KEY2 "</d:AccountId>")) "</entry>",
+		"<entry>" ENTRY(PROPERTIES(KEY1, "<d:Name>One</d:Name>") PROPERTIES(KEY1, "<d:Name>One</d:Name>"))
+		"</entry>",
+		"<link rel='next' href='a'/><link rel='next' href='b'/>"
+	};
+
+	CHECK_INT(feed(FULL_ENTRY(KEY1) FULL_ENTRY(KEY2))->nobjects, 2);
+	for (int i = 0; i < lengthof(bodies); i++)
+		CHECK_ERROR("HV000", feed(bodies[i]));
+}
+
 /* What is written is read back the same. */
 static void
 test_write(void)
@@ -226,6 +247,7 @@ static const UnitTest tests[] = {
 	{"another document is an error", test_wrong_shape},
 	{"what is not XML is an error", test_malformed},
 	{"a cut answer is an error", test_cut},
+	{"what comes twice is an error", test_twice},
 	{"what is written reads back the same", test_write}
 };
 

@@ -265,7 +265,44 @@ test_deep(void)
 	appendStringInfoString(&body, "{\"x\":");
 	for (int i = 0; i < 1000000; i++)
 		appendStringInfoChar(&body, '[');
-	CHECK_ERROR("54001", page_of(body.data));
+	CHECK_ERROR("54000", page_of(body.data));
+}
+
+static void
+check_twice(const char *body)
+{
+	CHECK_ERROR("HV000", page_of(body));
+	CHECK(strstr(unit_error->detail, "twice") || strstr(unit_error->detail, "two links"));
+}
+
+/* Which of two would be meant? */
+static void
+test_twice(void)
+{
+	static const char *const bodies[] = {
+		"{\"d\":[" ACCOUNT(KEY1, "\"One\"") "," ACCOUNT(KEY2, "null") "," ACCOUNT(KEY1, "\"Two\"") "]}",
+		"{\"d\":[" ACCOUNT(KEY1, "\"One\",\"Name\":\"Two\"") "]}",
+		"{\"d\":[" ACCOUNT(KEY1, "\"One\",\"AccountId\":\"" KEY2 "\"") "]}",
+		"{\"d\":[" ACCOUNT(KEY1, "\"One\",\"PrimaryContactId\":null") "]}",
+		"{\"d\":[" ACCOUNT(KEY1, "null") "],\"d\":[" ACCOUNT(KEY2, "null") "]}",
+		"{\"d\":{\"results\":[],\"results\":[]}}",
+		"{\"d\":{\"results\":[],\"__next\":\"a\",\"__next\":\"b\"}}"
+	};
+
+	for (int i = 0; i < lengthof(bodies); i++)
+		check_twice(bodies[i]);
+	CHECK_ERROR("HV000", object_of("{\"d\":" ACCOUNT(KEY1, "null") ",\"d\":" ACCOUNT(KEY2, "null") "}"));
+}
+
+/* A bad token is not quoted whole. */
+static void
+test_long_token(void)
+{
+	char	   *token = palloc0(5000001);
+
+	memset(token, 'x', 5000000);
+	CHECK_ERROR("22032", page_of(psprintf("{\"d\":[%s]}", token)));
+	CHECK(strlen(unit_error->detail) <= 500);
 }
 
 static void
@@ -336,6 +373,8 @@ static const UnitTest tests[] = {
 	{"what is not JSON is an error", test_malformed},
 	{"a cut answer is an error", test_cut},
 	{"nesting without end is an error", test_deep},
+	{"what comes twice is an error", test_twice},
+	{"a bad token is quoted in part", test_long_token},
 	{"a bad value names its property and object", test_bad_value_is_named},
 	{"writes objects", test_write},
 	{"reads more than a page's worth", test_many}

@@ -152,6 +152,106 @@ test_limits(void)
 	CHECK_ERROR("54000", entities_of(body.data));
 }
 
+/* What would mean something else in a URL, a body or SQL is no name. */
+static void
+check_name_refused(const char *name)
+{
+	CHECK_ERROR("HV000", entities_of(psprintf(EDMX(THING("<Property Name='%s' Type='Edm.String'/>")
+												   THING_SET), name)));
+	CHECK_CONTAINS(unit_error->detail, "which is no name.");
+	CHECK_ERROR("HV000", entities_of(psprintf(EDMX(THING("") "<EntityType Name='%s'/>" THING_SET), name)));
+	CHECK_ERROR("HV000", entities_of(psprintf(EDMX(THING("") "<EntityContainer Name='C'>"
+												   "<EntitySet Name='%s' EntityType='N.Thing'/>"
+												   "</EntityContainer>"), name)));
+}
+
+static void
+test_names(void)
+{
+	static const char *const names[] = {
+		"", " ", "a b", "&quot;", "a&quot;:1,&quot;b", "x&apos;; DROP TABLE a; --", "a;b", "a&#10;b",
+		"1a", "a/b", "../../a", "a,b", "a)", "&lt;a>", "a?b", "a#b", "a%41", "a=b", "a.b", "a-b", "$a",
+		"a&#x1;"
+	};
+	char		longest[256 + 1] = {0};
+
+	for (int i = 0; i < lengthof(names) - 1; i++)
+		check_name_refused(names[i]);
+	CHECK_ERROR("2200M", entities_of(psprintf(EDMX(THING("<Property Name='%s'/>")), names[lengthof(names) - 1])));
+
+	memset(longest, 'x', 256);
+	check_name_refused(longest);
+	longest[255] = '\0';
+	CHECK_STR(properties_of(linitial(entities_of(psprintf(EDMX(THING("<Property Name='%s' Type='Edm.String'/>")
+															   THING_SET), longest)))),
+			  psprintf("ThingId Edm.Guid!, %s Edm.String", longest));
+	CHECK_STR(properties_of(linitial(entities_of(EDMX(THING("<Property Name='_\xC3\xA9" "1' Type='Edm.String'/>")
+													  THING_SET)))),
+			  "ThingId Edm.Guid!, _\xC3\xA9" "1 Edm.String");
+}
+
+/* Which of two would be meant? */
+static void
+test_twice(void)
+{
+	CHECK_ERROR("HV000", entities_of(EDMX(THING("") THING("") THING_SET)));
+	CHECK_ERROR("HV000", entities_of(EDMX(THING("") THING_SET THING_SET)));
+	CHECK_ERROR("HV000", entities_of(EDMX(THING("<Property Name='a' Type='Edm.String'/>"
+												"<Property Name='b' Type='Edm.String'/>"
+												"<Property Name='a' Type='Edm.Int32'/>") THING_SET)));
+	CHECK_STR(unit_error->detail, "Name \"a\" comes twice.");
+	CHECK_STR(properties_of(linitial(entities_of(EDMX(THING("<Property Name='a' Type='Edm.String'/>"
+															"<Property Name='A' Type='Edm.Int32'/>")
+													  THING_SET)))),
+			  "ThingId Edm.Guid!, a Edm.String, A Edm.Int32");
+}
+
+/* Types in a circle: of each other, and made of themselves. */
+static void
+test_circles(void)
+{
+	static const char body[] =
+		EDMX("<EntityType Name='Thing' BaseType='N.Other'><Key><PropertyRef Name='ThingId'/></Key>"
+			 "<Property Name='ThingId' Type='Edm.Guid'/><Property Name='P' Type='N.A'/></EntityType>"
+			 "<EntityType Name='Other' BaseType='N.Thing'/>"
+			 "<ComplexType Name='A' BaseType='N.A'><Property Name='B' Type='N.B'/></ComplexType>"
+			 "<ComplexType Name='B'><Property Name='A' Type='N.A'/></ComplexType>" THING_SET);
+
+	CHECK_STR(properties_of(linitial(entities_of(body))), "ThingId Edm.Guid");
+}
+
+static void
+append_numbered(StringInfo out, int n, const char *format)
+{
+	for (int i = 0; i < n; i++)
+		appendStringInfo(out, "<%s%d'/>", format, i);
+}
+
+/* A small document that stands for a very large one. */
+static void
+test_amplified(void)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "<Edmx><Schema><ComplexType Name='C'>");
+	append_numbered(&body, 3000, "Property Type='Edm.Int32' Name='m");
+	appendStringInfoString(&body, "</ComplexType><EntityType Name='Thing'><Key><PropertyRef Name='K'/></Key>"
+						   "<Property Name='K' Type='Edm.Guid'/>");
+	append_numbered(&body, 3000, "Property Type='N.C' Name='p");
+	appendStringInfoString(&body, "</EntityType>" THING_SET "</Schema></Edmx>");
+	CHECK_ERROR("54000", entities_of(body.data));
+
+	resetStringInfo(&body);
+	appendStringInfoString(&body, "<Edmx><Schema><EntityType Name='Thing'><Key><PropertyRef Name='K'/></Key>"
+						   "<Property Name='K' Type='Edm.Guid'/>");
+	append_numbered(&body, 3000, "Property Type='Edm.Int32' Name='p");
+	appendStringInfoString(&body, "</EntityType><EntityContainer>");
+	append_numbered(&body, 3000, "EntitySet EntityType='N.Thing' Name='s");
+	appendStringInfoString(&body, "</EntityContainer></Schema></Edmx>");
+	CHECK_ERROR("54000", entities_of(body.data));
+}
+
 static const UnitTest tests[] = {
 	{"an entity set with its key and properties", test_entity},
 	{"the order of elements does not matter", test_order},
@@ -159,6 +259,10 @@ static const UnitTest tests[] = {
 	{"types that CRM 2011 does not use", test_unused_types},
 	{"sets without one Guid for a key are left out", test_keys},
 	{"another document is an error", test_wrong_shape},
+	{"what is no name is an error", test_names},
+	{"what comes twice is an error", test_twice},
+	{"types may go in circles", test_circles},
+	{"a small document can't stand for a large one", test_amplified},
 	{"sizes are limited", test_limits}
 };
 

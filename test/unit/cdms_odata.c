@@ -55,6 +55,16 @@ account(const char *key)
 					"\"PrimaryContactId\":{\"Id\":null,\"LogicalName\":null,\"Name\":null}}", key);
 }
 
+/* KEY for the first. */
+static const char *
+numbered_key(int number)
+{
+	char	   *key = pstrdup(KEY);
+
+	key[0] = "b0123456789"[number];
+	return key;
+}
+
 /* A page of n accounts and a link, relative to the server's host; NULL: none. */
 static void
 answer_page(int n, const char *link)
@@ -64,7 +74,7 @@ answer_page(int n, const char *link)
 	initStringInfo(&body);
 	appendStringInfoString(&body, "{\"d\":{\"results\":[");
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&body, "%s%s", i ? "," : "", account(KEY));
+		appendStringInfo(&body, "%s%s", i ? "," : "", account(numbered_key(i)));
 	appendStringInfoChar(&body, ']');
 	if (link)
 		appendStringInfo(&body, ",\"__next\":\"%s\"", link);
@@ -136,7 +146,7 @@ test_query(void)
 	cursor = conn->protocol->open(conn, &query);
 	page = conn->protocol->fetch(cursor);
 	CHECK_INT(page->nobjects, 2);
-	CHECK_STR(cdms_value(entity, &page->objects[1], "AccountId"), KEY);
+	CHECK_STR(cdms_value(entity, &page->objects[0], "AccountId"), KEY);
 	cdms_set("TimeZone", "UTC");
 	CHECK_STR(cdms_text(TimestampTzGetDatum(page->date), TIMESTAMPTZOID), "2026-11-22 10:20:37+00");
 	CHECK_INT(conn->objects, 2);
@@ -151,6 +161,40 @@ test_query(void)
 	CHECK_STR(conn->protocol->describe(conn, &query),
 			  "GET AccountSet?$select=AccountId,Name&$filter=Name eq 'A&B \xC3\xA9'");
 	crm_http_close(conn->http);
+}
+
+static void
+check_asked_by_key(const char *first, const char *second, const char *refused)
+{
+	const char *keys[] = {first, second};
+	pg_uuid_t	wanted[2];
+	CrmQuery	query = {0};
+
+	begin();
+	for (int i = 0; i < 2; i++)
+		wanted[i] = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(keys[i])));
+	query.entity = entity;
+	query.filter = crm_condition_keys(entity, wanted, strcmp(first, second) == 0 ? 1 : 2);
+	answer_page(2, NULL);
+	cdms_peer_serve(peer);
+	if (refused == NULL)
+		CHECK_INT(conn->protocol->fetch(conn->protocol->open(conn, &query))->nobjects, 2);
+	else
+	{
+		CHECK_ERROR("HV000", conn->protocol->fetch(conn->protocol->open(conn, &query)));
+		CHECK_STR(unit_error->detail, psprintf("Object %s was not asked for.", refused));
+	}
+	crm_http_close(conn->http);
+}
+
+/* Asked for objects by key, CDMS answers with these and no others. */
+static void
+test_asked_by_key(void)
+{
+	check_asked_by_key(KEY, numbered_key(1), NULL);
+	check_asked_by_key(numbered_key(1), KEY, NULL);
+	check_asked_by_key(KEY, KEY, numbered_key(1));
+	check_asked_by_key(numbered_key(2), numbered_key(1), KEY);
 }
 
 static void
@@ -439,6 +483,20 @@ test_create(void)
 	crm_http_close(conn->http);
 }
 
+static void
+test_create_of_another(void)
+{
+	CrmObject  *made = NULL;
+
+	begin();
+	answer("201 Created", JSON, psprintf("{\"d\":%s}", account(numbered_key(1))));
+	cdms_peer_serve(peer);
+	CHECK_ERROR("HV000", conn->protocol->create(conn, entity, assignments(), &made));
+	CHECK_STR(unit_error->detail, psprintf("It made object %s, which was not asked for.",
+										   numbered_key(1)));
+	crm_http_close(conn->http);
+}
+
 static CrmOutcome
 create_answered(const char *status, const char *headers, const char *body)
 {
@@ -599,6 +657,7 @@ test_metadata(void)
 
 static const UnitTest tests[] = {
 	{"asks for a page", test_query},
+	{"takes no object that was not asked for", test_asked_by_key},
 	{"asks for each property once", test_select},
 	{"follows links to the end", test_paging},
 	{"follows a relative link in another case", test_relative_link_in_other_case},
@@ -614,6 +673,7 @@ static const UnitTest tests[] = {
 	{"puts as many keys into a query as its URL holds", test_keys_per_query},
 	{"leaves a long list of properties out", test_long_select},
 	{"creates", test_create},
+	{"takes no other object for the one it created", test_create_of_another},
 	{"tells why a create was refused", test_create_refused},
 	{"sends a write once", test_write_is_not_repeated},
 	{"changes by MERGE", test_update},

@@ -234,6 +234,42 @@ test_encoding(void)
 	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='utf-8'?><a b='\xFC'/>"));
 	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='nonsense'?><a/>"));
 	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='utf-16'?><a>\xFC</a>"));
+	CHECK_ERROR("2200M", events("<?xml version='1.0' encoding='utf-16'?><a/>"));
+}
+
+static void
+check_encoding_refused(const char *name)
+{
+	CHECK_ERROR("2200M", events(psprintf("<?xml version='1.0' encoding='%s'?><a/>", name)));
+	CHECK_CONTAINS(unit_error->detail, "Documents are read in UTF-8");
+	CHECK_ERROR("2200M", events(psprintf("<?xml version='1.0' encoding = \"%s\" ?><a/>", name)));
+	CHECK_ERROR("2200M", events(psprintf("\xEF\xBB\xBF<?xml version='1.0'\nencoding='%s'?><a/>", name)));
+}
+
+/* What libxml2 would leave to a library of converters is not read at all. */
+static void
+test_other_encodings(void)
+{
+	static const char hidden[] = "\xFF\xFE<\0?\0x\0m\0l\0 \0v\0e\0r\0s\0i\0o\0n\0=\0'\0" "1\0.\0" "0\0'\0 \0"
+		"e\0n\0c\0o\0d\0i\0n\0g\0=\0'\0u\0t\0f\0-\0" "7\0'\0?\0>\0<\0a\0/\0>\0";
+	static const char unmarked[] = "<\0a\0/\0>\0";
+	static const char unmarked_big[] = "\0<\0a\0/\0>";
+	static const char utf32[] = "\xFF\xFE\0\0<\0\0\0a\0\0\0/\0\0\0>\0\0\0";
+	static const char *const names[] = {"utf-7", "shift_jis", "iso-2022-cn-ext", "windows-1252", "utf-32", "ebcdic-us"};
+	StringInfoData padded;
+
+	for (int i = 0; i < lengthof(names); i++)
+		check_encoding_refused(names[i]);
+	CHECK_STR(events("<?xml version='1.0' encoding=\"UTF-8\" standalone='yes'?><a/>"), "(a0)a0");
+	CHECK_STR(events_of(hidden, sizeof(hidden) - 1), "(a0)a0");
+	CHECK_ERROR("2200M", events_of(unmarked, sizeof(unmarked) - 1));
+	CHECK_ERROR("2200M", events_of(unmarked_big, sizeof(unmarked_big) - 1));
+	CHECK_ERROR("2200M", events_of(utf32, sizeof(utf32) - 1));
+	CHECK_ERROR("2200M", events("\x4C\x6F\xA7\x94\x93"));
+
+	initStringInfo(&padded);
+	appendStringInfo(&padded, "<?xml version='1.0'%2000s encoding='utf-7'?><a/>", "");
+	CHECK_ERROR("2200M", events(padded.data));
 }
 
 static void
@@ -336,6 +372,7 @@ static const UnitTest tests[] = {
 	{"refuses what is ill-formed", test_malformed},
 	{"says where and why", test_words},
 	{"reads the document's encoding, and UTF-8 strictly", test_encoding},
+	{"refuses encodings that need a converter", test_other_encodings},
 	{"refuses NUL", test_nul},
 	{"reads long text", test_long_text},
 	{"escapes text so that it is read back the same", test_escape},
