@@ -3,6 +3,8 @@
 -- owns crm_sync beforehand, or may create in it, gets it filled by a superuser.
 --
 \set SHOW_CONTEXT never
+\pset format unaligned
+\pset tuples_only on
 CREATE ROLE regress_crm_mallory;
 
 -- All that PUBLIC may call and look at.  No function runs with its owner's rights.
