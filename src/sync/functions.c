@@ -56,6 +56,7 @@ crm_pull_function(PG_FUNCTION_ARGS)
 Datum
 crm_push_function(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("crm_sync.push()");
 	PG_RETURN_INT64(crm_push_pending(own_table(fcinfo, "crm_sync.push"), PG_INT32_MAX));
 }
 

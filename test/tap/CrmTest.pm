@@ -22,9 +22,22 @@ my @simulators;
 sub node
 {
 	my ($name, @settings) = @_;
+	return _start($name, {}, @settings);
+}
+
+# The same, for standbys to follow.
+sub primary
+{
+	my ($name, @settings) = @_;
+	return _start($name, { allows_streaming => 1 }, @settings);
+}
+
+sub _start
+{
+	my ($name, $init, @settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init;
+	$node->init(%$init);
 	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
 	$node->start;
 	simulator($node, 'postgres');
