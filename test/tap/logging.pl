@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
+use CrmSession;
 use CrmTest;
 use MIME::Base64;
 use PostgreSQL::Test::Utils;
@@ -152,8 +153,42 @@ is($count, '5', 'a reader does not fail for the writer\'s password');
 is($node->safe_psql('postgres', "SELECT count(*) FROM cdms.log() WHERE log LIKE '%-> 401'"),
 	'1', 'which CDMS was sent once for all rows');
 
+# ------------------------------------------------------ other people's requests
+
+# Somebody without rights gets the messages of his own requests, at whatever level
+# he likes; not those of another session, nor its statements, nor its passwords.
+$node->safe_psql('postgres', "
+	CREATE ROLE mallory LOGIN;
+	GRANT USAGE ON SCHEMA crm, cdms TO mallory;
+	CREATE VIEW crm.greeting AS SELECT 'hello' AS word;
+	GRANT SELECT ON crm.greeting TO mallory");
+my $mallory = CrmSession->new($node);
+$mallory->query('SET SESSION AUTHORIZATION mallory');
+$mallory->query("SET client_min_messages = debug5; SET crm_sync.log_requests = 'warning'");
+run($select);
+my $seen = join "\n", map { $mallory->query($_) } 'SELECT * FROM crm.greeting',
+  'TABLE crm_sync.stat_requests', 'SELECT query FROM pg_stat_activity', 'TABLE crm_sync.status',
+  'TABLE pg_user_mappings', 'TABLE information_schema.user_mapping_options',
+  'TABLE information_schema.foreign_server_options', 'TABLE crm_sync.history', 'TABLE crm_sync.outbox',
+  'TABLE crm_sync.pending';
+$seen .= $mallory->errors;
+like($seen, qr/^hello$/m, 'he can ask');
+unlike($seen, qr/crm_sync: (?:GET|POST|MERGE|DELETE)/, 'another session\'s requests are shown to nobody');
+unlike($seen, qr/\Q$key\E/, 'nor what they were about');
+$told .= $seen;
+
+# A cookie that CDMS gives is as good as a password for as long as it lasts.
+my $cookie = 'c00kie-of-a-session';
+$node->safe_psql('postgres', qq{SELECT cdms.fault('status', '--status', '500', '--header', 'Set-Cookie: MSISAuth=$cookie')});
+my $session = CrmSession->new($node);
+$session->query('SET client_min_messages = debug5');
+$told .= $session->query($select) for 1 .. 2;
+$told .= $session->errors;
+like($node->safe_psql('postgres', "SELECT cdms.control('log', '--raw')"), qr/Cookie: MSISAuth=\Q$cookie\E/,
+	'the session sends it back');
+
 # Neither password is in the log, or in what a client was told; nor what Basic
-# authentication makes of them.
+# authentication makes of them; nor the cookie.
 my $log = slurp_file($node->logfile);
 for my $secret ($password, $wrong)
 {
@@ -164,5 +199,7 @@ for my $secret ($password, $wrong)
 	is(index($log, $secret), -1, 'no password was logged');
 	is(index($log, $basic), -1, 'nor the header that carries it');
 }
+is(index($told, $cookie), -1, 'no client was told the cookie');
+is(index($log, $cookie), -1, 'the cookie was not logged');
 
 done_testing();
