@@ -263,16 +263,10 @@ CREATE FUNCTION crm_sync.stat_requests_rows(
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_stat_requests';
 COMMENT ON FUNCTION crm_sync.stat_requests_rows() IS 'rows of the view crm_sync.stat_requests';
 
--- A session has a connection for each user mapping that it uses.
-CREATE VIEW crm_sync.stat_requests AS
-    SELECT server, scope, sum(gets)::bigint AS gets, sum(posts)::bigint AS posts,
-           sum(merges)::bigint AS merges, sum(deletes)::bigint AS deletes,
-           sum(bytes_sent)::bigint AS bytes_sent, sum(bytes_received)::bigint AS bytes_received,
-           sum(objects)::bigint AS objects, sum(retries)::bigint AS retries,
-           sum(errors)::bigint AS errors, sum(milliseconds) AS milliseconds
-    FROM crm_sync.stat_requests_rows() GROUP BY server, scope;
+CREATE VIEW crm_sync.stat_requests AS SELECT * FROM crm_sync.stat_requests_rows();
 COMMENT ON VIEW crm_sync.stat_requests IS
-    'per server: requests by verb, bytes of bodies, objects received, retries, errors, milliseconds waited';
+    'per server: requests by verb, bytes of bodies, objects received, retries, errors, milliseconds waited; of this '
+    'session, or where the library is in shared_preload_libraries of all sessions since the server started';
 
 -- Rights ---------------------------------------------------------------------
 

@@ -9,10 +9,10 @@
 #include "utils/guc.h"
 
 #include "net/http.h"
-#include "sync/age.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/shared.h"
 #include "sync/table.h"
 #include "sync/worker.h"
 #include "sync/xact.h"
@@ -93,7 +93,7 @@ _PG_init(void)
 
 	crm_table_init();
 	crm_connection_init();
-	crm_age_init();
+	crm_shared_init();
 	crm_xact_init();
 	if (process_shared_preload_libraries_in_progress)
 		crm_worker_init();

@@ -9,21 +9,27 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_user_mapping.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_foreign_table.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/nodes.h"
+#include "storage/lmgr.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "sync/age.h"
 #include "sync/asked.h"
 #include "sync/moments.h"
+#include "sync/shared.h"
 
 #define SESSION_SETS 512		/* 4,096 moments, 160 kB */
+#define CLUSTER_SETS 4096		/* 32,768 moments, 1.3 MB */
+#define CLUSTER_LOCKS 64
 #define PENDING_MOMENTS 10000	/* of a transaction; more are asked again.  All
 								 * where answers must repeat */
 
@@ -54,10 +60,30 @@ typedef struct Look
 	CrmAnswer	answer;
 } Look;
 
-static CrmMoments session;		/* slots: NULL until there is a moment to keep */
-static int64 session_void = 0;	/* what was asked until then does not count */
-static List *session_tables = NIL;	/* that it may be about */
+/* What has been published: by all sessions of the cluster, or by this one. */
+static CrmMoments published;	/* slots: NULL until there is a moment to keep */
+static bool is_shared = false;
 static HTAB *pending = NULL;	/* in TopTransactionContext */
+
+static Size
+cluster_size(void)
+{
+	return crm_moments_size(CLUSTER_SETS);
+}
+
+static void
+attach_cluster(void *memory, LWLockPadded *locks)
+{
+	published.nsets = CLUSTER_SETS;
+	published.slots = memory;
+	published.nlocks = CLUSTER_LOCKS;
+	published.locks = locks;
+	is_shared = true;
+}
+
+const CrmSharedPart crm_age_part = {
+	.name = "CrmSyncMoments",.nlocks = CLUSTER_LOCKS,.size = cluster_size,.attach = attach_cluster
+};
 
 /* ------------------------------------------------------- the question */
 
@@ -84,7 +110,8 @@ add_row(uint64 *meaning, HeapTuple row)
 
 /*
  * All that an answer's meaning hangs on: whoever alters the server, the owner's
- * user mapping, the foreign table or a column of it makes a new row in a catalog.
+ * user mapping, the foreign table or a column of it, or rewrites the store, makes
+ * a new row in a catalog.
  */
 static uint64
 meaning_of(CrmTable *table)
@@ -99,6 +126,8 @@ meaning_of(CrmTable *table)
 	add_row(&meaning, mapping);
 	add_row(&meaning, SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(table->serverid)));
 	add_row(&meaning, SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(table->relid)));
+	add_row(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid)));
+	add_row(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->store)));
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
@@ -159,7 +188,7 @@ is_pending(Look *look)
 {
 	Pending    *entry = pending ? hash_search(pending, &look->key, HASH_FIND, NULL) : NULL;
 
-	if (entry == NULL || entry->asked < look->since || entry->asked <= session_void)
+	if (entry == NULL || entry->asked < look->since)
 		return false;
 	look->found = entry->asked;
 	look->answer = CRM_ANSWER_SESSION;
@@ -167,18 +196,17 @@ is_pending(Look *look)
 }
 
 static bool
-is_remembered(Look *look)
+is_published(Look *look)
 {
 	CrmMoment	moment;
 
-	if (session.slots == NULL)
+	if (published.slots == NULL)
 		return false;
-	moment = crm_moments_find(&session, &look->key);
-	if (moment.asked == 0 || moment.asked < look->since || moment.asked <= session_void ||
-		moment.published >= look->published_before)
+	moment = crm_moments_find(&published, &look->key);
+	if (moment.asked < look->since || moment.published >= look->published_before)
 		return false;
 	look->found = moment.asked;
-	look->answer = CRM_ANSWER_SESSION;
+	look->answer = is_shared ? CRM_ANSWER_CLUSTER : CRM_ANSWER_SESSION;
 	return true;
 }
 
@@ -186,7 +214,7 @@ static bool
 is_known(Look *look, uint64 question)
 {
 	look->key.question = question;
-	return is_pending(look) || is_remembered(look);
+	return is_pending(look) || is_published(look);
 }
 
 /*
@@ -266,7 +294,7 @@ static bool
 are_conditions_known(Look *look, const CrmAsk *ask)
 {
 	look->key.question = hash_conditions(ask->quals);
-	return is_pending(look) || (!IsolationUsesXactSnapshot() && is_remembered(look));
+	return is_pending(look) || (!IsolationUsesXactSnapshot() && is_published(look));
 }
 
 bool
@@ -289,19 +317,14 @@ crm_age_within(CrmTable *table, const CrmAsk *ask, CrmAnswer *answer)
 
 /* ---------------------------------------------------- what was asked */
 
-/* Made before the COMMIT, which must not fail. */
+/* The session's own memory; made before the COMMIT, which must not fail. */
 static void
-prepare_session(Oid table)
+prepare_memory(void)
 {
-	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
-
-	if (session.slots == NULL)
-	{
-		session.slots = palloc0(crm_moments_size(SESSION_SETS));
-		session.nsets = SESSION_SETS;
-	}
-	session_tables = list_append_unique_oid(session_tables, table);
-	MemoryContextSwitchTo(before);
+	if (published.slots)
+		return;
+	published.slots = MemoryContextAllocZero(TopMemoryContext, crm_moments_size(SESSION_SETS));
+	published.nsets = SESSION_SETS;
 }
 
 /* From here on the answer has the meaning that the question has now. */
@@ -325,7 +348,7 @@ crm_age_note(CrmTable *table, const CrmAsk *ask, bool whole, int64 asked)
 
 	if (table->max_age == 0)
 		return;
-	prepare_session(table->relid);
+	prepare_memory();
 	key = key_for(table);
 	if (whole || !ask->by_key)
 	{
@@ -340,19 +363,27 @@ crm_age_note(CrmTable *table, const CrmAsk *ask, bool whole, int64 asked)
 	}
 }
 
-/* PostgreSQL tells the other sessions. */
+/*
+ * The table's row in its catalog is written anew, with nothing changed: so the
+ * same questions have another meaning, for whoever sees that row.
+ */
 void
 crm_age_void(Oid foreign_table)
 {
-	CacheInvalidateRelcacheByRelid(foreign_table);
-	session_void = crm_moments_clock();
-}
+	Relation	catalog;
+	HeapTuple	row;
 
-static void
-invalidate(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || list_member_oid(session_tables, relid))
-		session_void = crm_moments_clock();
+	if (pending)
+		hash_destroy(pending);
+	pending = NULL;
+	LockRelationOid(foreign_table, ShareUpdateExclusiveLock);
+	catalog = table_open(ForeignTableRelationId, RowExclusiveLock);
+	row = SearchSysCacheCopy1(FOREIGNTABLEREL, ObjectIdGetDatum(foreign_table));
+	if (HeapTupleIsValid(row) &&
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data)))
+		CatalogTupleUpdate(catalog, &row->t_self, row);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
 }
 
 /* Nothing here may throw. */
@@ -370,7 +401,7 @@ crm_age_at_commit(void)
 		if (entry->publish)
 		{
 			moment.asked = entry->asked;
-			crm_moments_put(&session, &entry->key, &moment);
+			crm_moments_put(&published, &entry->key, &moment);
 		}
 }
 
@@ -392,10 +423,4 @@ crm_age_at_subabort(SubTransactionId aborted)
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		if (entry->subtransaction >= aborted)
 			hash_search(pending, &entry->key, HASH_REMOVE, NULL);
-}
-
-void
-crm_age_init(void)
-{
-	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
 }

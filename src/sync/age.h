@@ -33,14 +33,14 @@ extern int64 crm_age_begin(CrmTable *table);
 extern void crm_age_note(CrmTable *table, const CrmAsk *ask, bool whole, int64 asked);
 
 /*
- * Answers about this table are no longer what is in its store: it must be asked
- * again.  For other sessions from this transaction's commit on.
+ * What is in the table's store is no longer what was answered: it must be asked
+ * again, by this transaction and, when it has committed, by all.  The table stays
+ * locked against others who say so.
  */
 extern void crm_age_void(Oid foreign_table);
 
 extern void crm_age_at_commit(void);
 extern void crm_age_at_end(void);
 extern void crm_age_at_subabort(SubTransactionId aborted);
-extern void crm_age_init(void);
 
 #endif							/* CRM_AGE_H */

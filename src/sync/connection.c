@@ -14,6 +14,7 @@
 
 #include "sync/connection.h"
 #include "sync/options.h"
+#include "sync/stats.h"
 
 #define SERVICE_PATH "/XRMServices/2011/OrganizationData.svc"	/* cdms-protocol 1.1 */
 
@@ -28,10 +29,12 @@ typedef struct ConnectionEntry
 	ConnectionKey key;
 	CrmConnection *conn;
 	bool		valid;
+	CrmStats	reported;		/* of its counters */
 } ConnectionEntry;
 
 static HTAB *connections = NULL;
-static List *retired = NIL;		/* replaced, perhaps still used by an open scan */
+static List *retired = NIL;		/* of ConnectionEntry: replaced, perhaps still
+								 * used by an open scan */
 
 static void
 invalidate(Datum arg, int cacheid, uint32 hash)
@@ -176,13 +179,38 @@ crm_connection_get(Oid serverid, Oid userid)
 	if (found)
 	{
 		MemoryContext before = MemoryContextSwitchTo(CacheMemoryContext);
+		ConnectionEntry *former = palloc_object(ConnectionEntry);
 
-		retired = lappend(retired, entry->conn);
+		*former = *entry;
+		retired = lappend(retired, former);
 		MemoryContextSwitchTo(before);
 	}
+	memset(&entry->reported, 0, sizeof(entry->reported));
 	entry->conn = fresh;
 	entry->valid = true;
 	return fresh;
+}
+
+static void
+report(ConnectionEntry *entry)
+{
+	CrmStats	now = {*crm_http_counters(entry->conn->http), entry->conn->objects};
+
+	crm_stats_report(entry->key.serverid, &now, &entry->reported);
+}
+
+void
+crm_connection_report(void)
+{
+	HASH_SEQ_STATUS scan;
+	ConnectionEntry *entry;
+	ListCell   *lc;
+
+	foreach(lc, retired)
+		report(lfirst(lc));
+	hash_seq_init(&scan, connections);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		report(entry);
 }
 
 void
@@ -190,9 +218,10 @@ crm_connection_at_end(void)
 {
 	ListCell   *lc;
 
+	crm_connection_report();
 	foreach(lc, retired)
-		close_connection(lfirst(lc));
-	list_free(retired);
+		close_connection(((ConnectionEntry *) lfirst(lc))->conn);
+	list_free_deep(retired);
 	retired = NIL;
 }
 
@@ -200,15 +229,4 @@ int
 crm_connection_commit_timeout(Oid serverid)
 {
 	return crm_option_ms(GetForeignServer(serverid)->options, "commit_timeout", 5 * 60 * 1000);
-}
-
-void
-crm_connection_foreach(void (*visit) (Oid serverid, CrmConnection *conn, void *arg), void *arg)
-{
-	HASH_SEQ_STATUS scan;
-	ConnectionEntry *entry;
-
-	hash_seq_init(&scan, connections);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		visit(entry->key.serverid, entry->conn, arg);
 }

@@ -21,9 +21,8 @@ extern const char *crm_connection_username(Oid serverid, Oid userid);
 /* commit_timeout of the server, in milliseconds. */
 extern int	crm_connection_commit_timeout(Oid serverid);
 
-/* Calls visit for each connection of the session. */
-extern void crm_connection_foreach(void (*visit) (Oid serverid, CrmConnection *conn, void *arg),
-								   void *arg);
+/* Brings sync/stats.c's counters up to date; never throws. */
+extern void crm_connection_report(void);
 
 extern void crm_connection_at_end(void);
 extern void crm_connection_init(void);

@@ -20,6 +20,7 @@
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/stats.h"
 #include "sync/table.h"
 
 CRM_FUNCTION(crm_pull_function);
@@ -194,22 +195,25 @@ crm_status(PG_FUNCTION_ARGS)
 }
 
 static void
-put_requests(Oid serverid, CrmConnection *conn, void *arg)
+put_requests(Oid serverid, const CrmStats *stats, void *arg)
 {
 	ReturnSetInfo *result = arg;
-	CrmHttpCounters *counters = crm_http_counters(conn->http);
-	NameData	server;
+	const CrmHttpCounters *requests = &stats->requests;
+	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+	NameData	name;
 	Datum		values[12] = {
-		NameGetDatum(&server), CStringGetTextDatum("session"),
-		Int64GetDatum(counters->get), Int64GetDatum(counters->post),
-		Int64GetDatum(counters->merge), Int64GetDatum(counters->delete),
-		Int64GetDatum(counters->bytes_sent), Int64GetDatum(counters->bytes_received),
-		Int64GetDatum(conn->objects), Int64GetDatum(counters->retries),
-		Int64GetDatum(counters->errors), Float8GetDatum(counters->milliseconds)
+		NameGetDatum(&name), CStringGetTextDatum(crm_stats_are_shared() ? "cluster" : "session"),
+		Int64GetDatum(requests->get), Int64GetDatum(requests->post),
+		Int64GetDatum(requests->merge), Int64GetDatum(requests->delete),
+		Int64GetDatum(requests->bytes_sent), Int64GetDatum(requests->bytes_received),
+		Int64GetDatum(stats->objects), Int64GetDatum(requests->retries),
+		Int64GetDatum(requests->errors), Float8GetDatum(requests->milliseconds)
 	};
 	bool		nulls[12] = {0};
 
-	namestrcpy(&server, conn->server_name);
+	if (server == NULL)
+		return;
+	namestrcpy(&name, server->servername);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -217,6 +221,7 @@ Datum
 crm_stat_requests(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
-	crm_connection_foreach(put_requests, fcinfo->resultinfo);
+	crm_connection_report();
+	crm_stats_foreach(put_requests, fcinfo->resultinfo);
 	return (Datum) 0;
 }

@@ -1,4 +1,6 @@
-# The library works without preloading, and preloaded in each of the two ways.
+# The library works without preloading, and preloaded in each of the two ways.  With
+# max_age a session remembers what it has asked; only where the server has loaded
+# the library do others know, and are requests counted together.
 
 use strict;
 use warnings;
@@ -16,11 +18,22 @@ for my $setting ('', "session_preload_libraries = 'crm_sync'",
 	my $title = $setting || 'not preloaded';
 
 	is( $node->safe_psql('postgres', q{
-			SELECT cdms.create_server();
+			SELECT cdms.create_server($$ max_age '1h' $$);
 			CREATE SCHEMA crm;
 			IMPORT FOREIGN SCHEMA cdms LIMIT TO (optevia_sector) FROM SERVER cdms INTO crm;
-			SELECT count(*) > 10 FROM crm.optevia_sector}),
-		"\nt", $title);
+			SELECT crm_sync.create_store('crm.optevia_sector');
+			SELECT count(*) > 10 FROM crm.optevia_sector;
+			SELECT cdms.log_clear();
+			SELECT count(*) > 10 FROM crm.optevia_sector;
+			SELECT cdms.requests()}),
+		"\ncrm.optevia_sector_store\nt\n\nt\n0", $title);
+
+	my $shared = $setting =~ /^shared/;
+	is( $node->safe_psql('postgres', q{
+			SELECT count(*) > 10 FROM crm.optevia_sector;
+			SELECT cdms.requests() > 0;
+			SELECT scope FROM crm_sync.stat_requests}),
+		$shared ? "t\nf\ncluster" : "t\nt\nsession", "$title: another session");
 	$node->stop;
 }
 
