@@ -28,7 +28,7 @@ ENCODING = UTF8
 # They need neither PostgreSQL nor a compiler: they install what is missing,
 # then call this Makefile again in a copy of the tree.
 
-.PHONY: demo demo-stop test test-long bench
+.PHONY: demo demo-stop test test-long test-mutants bench
 
 demo:
 	@bash test/sandbox.sh demo
@@ -37,7 +37,8 @@ demo-stop:
 	@bash test/sandbox.sh stop
 
 test-long: export CRM_LONG = 1
-test test-long:
+test-mutants: export SUITES = mutants
+test test-long test-mutants:
 	@bash test/sandbox.sh run
 
 bench:

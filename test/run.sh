@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 #
 # Runs every suite and counts every test.  Called by "make test" through
-# sandbox.sh; SUITES="unit regress" runs only these, and RESULTS=directory gets
-# what the SQL tests printed, which is what expected/ is made from.
+# sandbox.sh; SUITES="unit regress" runs only these, RESULTS=directory gets
+# what the SQL tests printed, which is what expected/ is made from, and WITHOUT=name
+# takes out what mutants.sh calls so.
 #
 # A suite is a function that prints what its tools print and leaves its results
 # in $passed, $failed and $skipped.  Its output is shown when something failed.
@@ -136,21 +137,26 @@ suite_isolation() {
 	count_regress "$run/isolation.out" "$status"
 }
 
-# Each file makes clusters of its own with PostgreSQL::Test::Cluster, which
-# adds the settings in TEMP_CONFIG to each.
+# tap_program NAME: runs it; what it prints is in $run/tap/NAME.tap.  Each makes
+# clusters of its own with PostgreSQL::Test::Cluster, which adds the settings in
+# TEMP_CONFIG to each.
+tap_program() {
+	local work=$run/tap/$1
+	extension_settings >"$run/tap.conf"
+	rm -rf "$work" && mkdir -p "$work"
+	env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
+		PERL5LIB="$makefiles/test/perl:$PWD/test/tap" PG_REGRESS="$makefiles/test/regress/pg_regress" \
+		TEMP_CONFIG="$run/tap.conf" TESTDIR="$work" TESTDATADIR="$work" TESTLOGDIR="$work/log" \
+		perl "test/tap/$1.pl" >"$work.tap" 2>&1
+}
+
 suite_tap() {
 	local file name
-	extension_settings >"$run/tap.conf"
 	for file in test/tap/*.pl; do
 		[ -f "$file" ] || continue
 		name=$(basename "$file" .pl)
-		mkdir -p "$run/tap/$name"
 		echo "# $name"
-		env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE \
-			PERL5LIB="$makefiles/test/perl:$PWD/test/tap" PG_REGRESS="$makefiles/test/regress/pg_regress" \
-			TEMP_CONFIG="$run/tap.conf" TESTDIR="$run/tap/$name" \
-			TESTDATADIR="$run/tap/$name" TESTLOGDIR="$run/tap/$name/log" \
-			perl "$file" >"$run/tap/$name.tap" 2>&1
+		tap_program "$name"
 		local status=$?
 		cat "$run/tap/$name.tap"
 		[ "$status" -eq 0 ] || tail -n 20 "$run/tap/$name"/tmp_check/log/* "$run/tap/$name"/log/* 2>/dev/null
@@ -173,6 +179,110 @@ suite_bench() {
 	cat "$run/bench.tap" "$run/bench.log"
 	count_tap "$run/bench.tap" "$status"
 	dropdb bench
+}
+
+# ------------------------------------------------------------------- mutants
+
+# change_line FILE SED: there is exactly one line that it changes.
+change_line() {
+	sed "$2" "$1" >"$run/changed" &&
+		[ "$(diff "$1" "$run/changed" | grep -c '^>')" -eq 1 ] && cp "$run/changed" "$1"
+}
+
+# What nobody calls any more is no error.
+let_warnings_pass() {
+	sed -i 's/-Werror//' Makefile
+}
+
+# Takes out what mutants.sh calls so.
+take_out() {
+	local found= wanted=$1
+	mutant() {
+		[ "$1" != "$wanted" ] || { change_line "$2" "$3" && found=1; }
+	}
+	. test/mutants.sh
+	let_warnings_pass
+	[ -n "$found" ]
+}
+
+# Does the test, "regress/name", pass?  A session that waits where none should is
+# given up.
+test_passes() {
+	local kind=${1%/*} name=${1#*/}
+	local -x PGISOLATIONTIMEOUT=30 CRM_LONG=
+	case $kind in
+		regress) make -s installcheck PG_CONFIG="$pg_config" ISOLATION= REGRESS="setup $name teardown" ;;
+		isolation) make -s installcheck PG_CONFIG="$pg_config" REGRESS= ISOLATION="setup $name teardown" ;;
+		tap) tap_program "$name" ;;
+	esac >"$run/mutant.out" 2>&1
+}
+
+# A test that fails, and not for want of a server: it has lines that differ.
+fails_by_itself() {
+	case ${1%/*} in
+		regress) grep -q '^[-+]' regression.diffs ;;
+		isolation) grep -q '^[-+]' output_iso/regression.diffs ;;
+		tap) grep -q '^not ok' "$run/tap/${1#*/}.tap" ;;
+	esac
+}
+
+rebuild() {
+	build "$run/mutant.log" CC=gcc with_llvm=no && install_extension CC=gcc with_llvm=no
+}
+
+# Each test of mutants.sh fails without what it is about, and passes with it.
+try_mutant() {
+	local name=$1 file=$2 command=$3 test
+	shift 3
+	cp -p "$file" "$run/original"
+	if ! change_line "$file" "$command" || ! rebuild; then
+		echo "$name: it could not be taken out of $file"
+		count 0 1
+		shift $#
+	fi
+	for test in "$@"; do
+		if ! test_passes "$test" && fails_by_itself "$test"; then
+			echo "without $name: $test fails"
+			count 1 0
+		else
+			echo "without $name: $test passes"
+			count 0 1
+		fi
+	done
+	cp "$run/original" "$file" && rebuild
+}
+
+# In short: there is still a line to take out.
+check_mutant() {
+	cp "$2" "$run/checked"
+	if change_line "$run/checked" "$3"; then
+		count 1 0
+	else
+		echo "$1: it can't be taken out of $2"
+		count 0 1
+	fi
+}
+
+suite_mutants() {
+	local tests=() test
+	if [ -z "${CRM_LONG:-}${SUITES:-}" ]; then
+		mutant() { check_mutant "$@"; }
+		. test/mutants.sh
+		return
+	fi
+	mkdir "$run/mutants" && cp -pr Makefile crm_sync* src sql expected test "$run/mutants" && cd "$run/mutants" || return
+	let_warnings_pass
+	mutant() { tests+=("${@:4}"); }
+	. test/mutants.sh
+	for test in $(printf '%s\n' "${tests[@]}" | sort -u); do
+		test_passes "$test" || {
+			echo "$test fails with nothing taken out"
+			count 0 1
+		}
+	done
+	mutant() { try_mutant "$@"; }
+	. test/mutants.sh
+	cd "$OLDPWD" && install_extension CC=gcc
 }
 
 # ------------------------------------------------------------------- running
@@ -221,6 +331,10 @@ finish() {
 
 echo "PostgreSQL $("$pg_config" --version | sed 's/^PostgreSQL //'), as $(id -un), in $CRM_WORK"
 
+[ -z "${WITHOUT:-}" ] || take_out "$WITHOUT" || {
+	echo "test/mutants.sh: there is no '$WITHOUT' to take out"
+	exit 1
+}
 run_suite gcc "build with gcc"
 [ "$all_failed" -eq 0 ] || finish
 wanted clang && run_suite clang "build with clang"
@@ -236,5 +350,6 @@ wanted regress && run_suite regress_atom "regress, Atom"
 wanted isolation && run_suite isolation "isolation"
 wanted tap && run_suite tap "TAP"
 wanted bench && run_suite bench "bench, small"
+wanted mutants && run_suite mutants "tests that can fail"
 stop_cluster
 finish

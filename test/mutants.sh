@@ -1,0 +1,52 @@
+# What can be taken out of the extension, and the tests that fail without it.
+#
+# "make test WITHOUT=overlap" builds without the overlap and runs every suite, or
+# those that SUITES names; "make test-mutants", a part of "make test-long", takes
+# out one after the other and shows that its tests notice.
+#
+# mutant NAME FILE SED TEST...: the sed command changes exactly one line of the
+# file; tests are regress/name, isolation/name or tap/name, and each of them fails.
+
+# Reads: what changed in CDMS comes, though it bears an earlier date, or the very
+# second of the watermark.
+mutant overlap src/sync/pull.c 's/(pulled_through, -table->overlap)/(pulled_through, 0)/' \
+	regress/complete_table
+mutant same-second src/sync/pull.c 's/crm_condition_compare(CRM_GE, /crm_condition_compare(CRM_GT, /' \
+	regress/changes_clock
+mutant clock-set-back src/sync/pull.c 's/table->overlap \/ 2 + 1/PG_INT32_MAX/' \
+	regress/complete_table
+mutant what-no-longer-matches src/sync/pull.c 's/^\s*pull_unseen(pull, ask->quals);//' \
+	regress/read_changes
+
+# Reads: CDMS's filters let through too much, which is sorted out here ...
+mutant local-recheck src/fdw/plan.c 's/local = lappend(local, info->clause);/local = NIL;/' \
+	regress/filters
+mutant store-recheck src/fdw/plan.c 's/^\s*store = lappend(store, .*//' \
+	regress/filters regress/read_changes
+# ... and never too little.
+mutant folded-letters src/fdw/condition.c 's/return pattern == PATTERN_ILIKE ? or_folded(.*/return condition;/' \
+	regress/filters
+mutant trailing-blanks src/fdw/condition.c "s/run->text.data\[run->text.len - 1\] == ' '/false/" \
+	regress/filters
+mutant widened-dates src/fdw/condition.c 's/date += USECS_PER_SEC;/date += 0;/' \
+	regress/filters tap/filters_at_random
+mutant brackets src/fdw/condition.c "s/return \*p == '\[' ||/return/" \
+	regress/filters
+
+# Reads: nobody waits, and nothing is overwritten that others have.
+mutant overlay src/sync/overlay.c 's/^\s*entry->row = heap_copy_tuple_as_datum.*/hash_search(overlay->rows, \&object->key, HASH_REMOVE, NULL);/' \
+	isolation/read_waits_for_nobody isolation/pull_open_write
+mutant skip-locked src/sync/store.c 's/ SKIP LOCKED//' \
+	isolation/read_waits_for_nobody
+mutant lock-timeout src/sync/apply.c 's/#define LOCK_TIMEOUT "10ms"/#define LOCK_TIMEOUT "0"/' \
+	isolation/read_waits_for_nobody
+mutant pending-protected src/sync/apply.c 's/^\s*keep_own_values(table, object, row, own);//' \
+	isolation/local_and_sync
+mutant late-answer src/sync/apply.c 's/^\s*drop_late(&changes);//' \
+	tap/late_answer
+
+# Writes.
+mutant undo src/sync/undo.c 's/^\s*undo_actions\[sent->action\] (undoing);//' \
+	regress/undo
+mutant read-back src/sync/push.c 's/^\s*crm_push_foreach_group(push, needs_read_back, read_back);//' \
+	regress/write_update
