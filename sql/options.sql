@@ -145,9 +145,7 @@ RESET ROLE;
 -- What a later version brings is refused as not supported, in whatever form the
 -- value is written; the value that this version does is accepted, in any form.
 SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, option, value)
-    FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'), ('server', 'auth', 'ntlm'),
-                 ('server', 'auth', 'negotiate'), ('server', 'auth', 'adfs'),
-                 ('server', 'adfs_url', 'https://adfs.example.org'),
+    FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'),
                  ('server', 'batch', 'OFF'), ('server', 'batch', 'f')) AS v (place, option, value);
 
 -- So are two functions.

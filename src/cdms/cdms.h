@@ -153,12 +153,14 @@ typedef enum CrmFormat
 } CrmFormat;
 
 typedef struct CrmProtocol CrmProtocol;
+typedef struct CrmLogin CrmLogin;	/* cdms/login.h */
 
 /* One identity at one organisation. */
 typedef struct CrmConnection
 {
 	const CrmProtocol *protocol;
 	CrmHttpSession *http;
+	CrmLogin   *login;			/* NULL: there is none */
 	char	   *server_name;	/* as in CREATE SERVER, for messages */
 	char	   *root;			/* ".../XRMServices/2011/OrganizationData.svc" */
 	CrmFormat	format;

@@ -339,8 +339,8 @@ crm_fault_read(const CrmHttpResponse *response)
 }
 
 /* "CDMS answered 500, code -2147220969: account With Id = ... Does Not Exist." */
-static char *
-describe_fault(const CrmFault *fault)
+char *
+crm_fault_describe(const CrmFault *fault)
 {
 	StringInfoData detail;
 
@@ -380,6 +380,6 @@ crm_fault_throw(const CrmFault *fault, const char *server_name, const char *acti
 	ereport(ERROR,
 			(errcode(sqlstate),
 			 errmsg("%s on server \"%s\"", action, server_name),
-			 errdetail_internal("%s", describe_fault(fault)),
+			 errdetail_internal("%s", crm_fault_describe(fault)),
 			 hint ? errhint("%s", hint) : 0));
 }

@@ -45,6 +45,9 @@ typedef struct CrmFault
  */
 extern CrmFault *crm_fault_read(const CrmHttpResponse *response);
 
+/* It in a sentence, for DETAIL. */
+extern char *crm_fault_describe(const CrmFault *fault);
+
 /*
  * The ERROR for it: 28P01 for 401, 23505 for a duplicate key, HV000 otherwise;
  * action says what was tried ("could not read AccountSet").

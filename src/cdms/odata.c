@@ -24,6 +24,7 @@
 #include "cdms/error.h"
 #include "cdms/filter.h"
 #include "cdms/format.h"
+#include "cdms/login.h"
 #include "cdms/words.h"
 #include "net/url.h"
 
@@ -163,13 +164,13 @@ get(CrmConnection *conn, const char *url, const char *accept, const char *expect
 		.url = url,
 		.headers = list_make1(unconstify(char *, accept))
 	};
-	CrmHttpResponse *response = crm_http_send(conn->http, &request);
+	CrmHttpResponse *response = crm_login_send(conn, &request);
 
 	for (int attempt = 0; is_overloaded(response) && attempt < conn->max_retries; attempt++)
 	{
 		crm_http_pause(pause_before_retry(response, attempt));
 		crm_http_counters(conn->http)->retries++;
-		response = crm_http_send(conn->http, &request);
+		response = crm_login_send(conn, &request);
 	}
 	if (response->status != 200)
 		refuse(conn, response, action);
@@ -540,7 +541,7 @@ send_write(CrmConnection *conn, const char *method, const char *path,
 		request.body = body.data;
 		request.body_length = body.len;
 	}
-	return crm_http_send(conn->http, &request);
+	return crm_login_send(conn, &request);
 }
 
 /*

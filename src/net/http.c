@@ -111,6 +111,7 @@ typedef struct CrmHttpTransfer
 	HttpStop	stop;
 	size_t		header_size;	/* of all the answer's headers so far */
 	bool		header_complete;
+	bool		challenged;		/* the latest answer is 401 or 407 */
 	char	   *header[HEADER_COUNT];	/* malloc'd values */
 	char	   *body;			/* malloc'd */
 	size_t		body_size;		/* allocated */
@@ -347,6 +348,17 @@ http_keep_header(char **value, const char *name, const char *line, size_t length
 	return *value != NULL;
 }
 
+/* A status line that asks for a login: "HTTP/1.1 401 Unauthorized". */
+static bool
+http_is_challenge(const char *line, size_t length)
+{
+	const char *status = memchr(line, ' ', length);
+	size_t		left = status != NULL ? length - (status - line) : 0;
+
+	return left >= 4 &&
+		(strncmp(status, " 401", 4) == 0 || strncmp(status, " 407", 4) == 0);
+}
+
 /* One line of header: a status line, a header, or the empty line after them. */
 static size_t
 http_take_header(char *line, size_t size, size_t count, void *arg)
@@ -360,7 +372,10 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 
 	/* An interim answer (100) has headers of its own, which don't count. */
 	if (length >= 5 && strncmp(line, "HTTP/", 5) == 0)
+	{
 		http_forget_headers(transfer);
+		transfer->challenged = http_is_challenge(line, length);
+	}
 	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
 		transfer->header_complete = true;
 
@@ -406,6 +421,12 @@ http_allow_sending(void *arg, char *remote, char *local, int remote_port, int lo
 {
 	CrmHttpTransfer *transfer = arg;
 
+	/* The answer was a challenge: a login in several steps, no second sending. */
+	if (transfer->challenged)
+	{
+		transfer->challenged = false;
+		return CURL_PREREQFUNC_OK;
+	}
 	transfer->sendings++;
 	if (transfer->sendings == 1 || transfer->method->safe)
 		return CURL_PREREQFUNC_OK;
@@ -589,6 +610,13 @@ http_set_rules(CURL *easy)
 	SET(CURLOPT_CLOSESOCKETFUNCTION, http_close_socket);
 }
 
+static const long auth_bits[] = {
+	[CRM_HTTP_AUTH_NONE] = (long) CURLAUTH_NONE,
+	[CRM_HTTP_AUTH_BASIC] = (long) CURLAUTH_BASIC,
+	[CRM_HTTP_AUTH_NTLM] = (long) CURLAUTH_NTLM,
+	[CRM_HTTP_AUTH_NEGOTIATE] = (long) CURLAUTH_NEGOTIATE
+};
+
 /* What the session was opened with. */
 static void
 http_set_session(CURL *easy, const CrmHttpSession *session)
@@ -608,9 +636,9 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 		SET(CURLOPT_SSLCERT, settings->client_cert);
 	if (settings->client_key != NULL)
 		SET(CURLOPT_SSLKEY, settings->client_key);
-	if (settings->auth == CRM_HTTP_AUTH_BASIC)
+	if (settings->auth != CRM_HTTP_AUTH_NONE)
 	{
-		SET(CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC);
+		SET(CURLOPT_HTTPAUTH, auth_bits[settings->auth]);
 		SET(CURLOPT_USERNAME, settings->username != NULL ? settings->username : "");
 		SET(CURLOPT_PASSWORD, settings->password != NULL ? settings->password : "");
 	}
@@ -674,6 +702,22 @@ http_set_request(CURL *easy, CrmHttpSession *session, const CrmHttpRequest *requ
 	SET(CURLOPT_WRITEDATA, session);
 	SET(CURLOPT_PREREQFUNCTION, http_allow_sending);
 	SET(CURLOPT_PREREQDATA, transfer);
+}
+
+/* The cookies are the share handle's, which only a request's handle can reach. */
+void
+crm_http_forget_cookies(CrmHttpSession *session)
+{
+	CURL	   *easy = curl_easy_init();
+	bool		done = easy != NULL &&
+		curl_easy_setopt(easy, CURLOPT_SHARE, session->share) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL") == CURLE_OK;
+
+	curl_easy_cleanup(easy);
+	if (!done)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
 }
 
 /* ------------------------------------------------------------- request */
@@ -830,13 +874,20 @@ http_count(CrmHttpSession *session, const CrmHttpRequest *request,
 	counters->milliseconds += crm_loop_now() - transfer->started;
 }
 
+static const char *
+http_logged_url(const CrmHttpRequest *request)
+{
+	return request->confidential ? pnstrdup(request->url, strcspn(request->url, "?#")) :
+		request->url;
+}
+
 static void
 http_log(const CrmHttpSession *session, const CrmHttpRequest *request,
 		 const CrmHttpResponse *response)
 {
 	ereport(crm_log_requests,
 			(errmsg_internal("crm_sync: %s %s: %d, %zu bytes, %.1f ms",
-							 request->method, request->url, response->status,
+							 request->method, http_logged_url(request), response->status,
 							 response->body_length,
 							 crm_loop_now() - session->transfer.started),
 			 errhidestmt(true), errhidecontext(true)));

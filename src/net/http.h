@@ -20,7 +20,9 @@
 typedef enum CrmHttpAuth
 {
 	CRM_HTTP_AUTH_NONE,
-	CRM_HTTP_AUTH_BASIC
+	CRM_HTTP_AUTH_BASIC,
+	CRM_HTTP_AUTH_NTLM,
+	CRM_HTTP_AUTH_NEGOTIATE		/* as the process: username is not looked at */
 } CrmHttpAuth;
 
 /*
@@ -73,6 +75,7 @@ typedef struct CrmHttpRequest
 	List	   *headers;		/* of char *, "Name: value" */
 	const char *body;			/* NULL: none */
 	size_t		body_length;
+	bool		confidential;	/* the log shows no query */
 } CrmHttpRequest;
 
 typedef struct CrmHttpResponse
@@ -90,6 +93,9 @@ typedef struct CrmHttpResponse
 /* Opens no connection yet.  Never fails but for want of memory. */
 extern CrmHttpSession *crm_http_open(const CrmHttpSettings *settings);
 extern void crm_http_close(CrmHttpSession *session);
+
+/* Whatever cookies the session was given, it has none afterwards. */
+extern void crm_http_forget_cookies(CrmHttpSession *session);
 
 /*
  * Sends one request and waits for the whole answer, which is palloc'd in the

@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "cdms/login.h"
 #include "sync/connection.h"
 #include "sync/options.h"
 #include "sync/stats.h"
@@ -28,14 +29,33 @@ typedef struct ConnectionEntry
 {
 	ConnectionKey key;
 	CrmConnection *conn;
+	uint32		server_hash;	/* of their rows in the system caches */
+	uint32		mapping_hash;
 	bool		valid;
 	CrmStats	reported;		/* of its counters */
 } ConnectionEntry;
+
+typedef struct LoginMethod
+{
+	const char *name;			/* of the option "auth" */
+	CrmHttpAuth http;			/* what libcurl does for it */
+	bool		has_password;	/* each role brings his own */
+} LoginMethod;
+
+/* The first is the default. */
+static const LoginMethod login_methods[] = {
+	{"none", CRM_HTTP_AUTH_NONE, false},
+	{"basic", CRM_HTTP_AUTH_BASIC, true},
+	{"ntlm", CRM_HTTP_AUTH_NTLM, true},
+	{"negotiate", CRM_HTTP_AUTH_NEGOTIATE, false},
+	{"adfs", CRM_HTTP_AUTH_NONE, true}
+};
 
 static HTAB *connections = NULL;
 static List *retired = NIL;		/* of ConnectionEntry: replaced, perhaps still
 								 * used by an open scan */
 
+/* A server or a mapping was altered or dropped; hash 0: perhaps any. */
 static void
 invalidate(Datum arg, int cacheid, uint32 hash)
 {
@@ -44,7 +64,24 @@ invalidate(Datum arg, int cacheid, uint32 hash)
 
 	hash_seq_init(&scan, connections);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		entry->valid = false;
+	{
+		if (hash == 0 ||
+			hash == (cacheid == USERMAPPINGOID ? entry->mapping_hash : entry->server_hash))
+			entry->valid = false;
+	}
+}
+
+static const LoginMethod *
+login_method(ForeignServer *server)
+{
+	char	   *auth = crm_option(server->options, "auth");
+
+	for (int i = 0; auth && i < lengthof(login_methods); i++)
+	{
+		if (strcmp(login_methods[i].name, auth) == 0)
+			return &login_methods[i];
+	}
+	return &login_methods[0];
 }
 
 void
@@ -59,24 +96,43 @@ crm_connection_init(void)
 
 /*
  * As in postgres_fdw: someone who is not a superuser must bring a password of
- * his own, lest he borrow the server's identity.
+ * his own, lest he borrow the server's identity.  Kerberos tickets and client
+ * certificates are the server's.
  */
 static void
-check_password(UserMapping *mapping, Oid userid)
+check_password(ForeignServer *server, UserMapping *mapping, Oid userid)
 {
-	if (superuser_arg(userid) || crm_option(mapping->options, "password") ||
-		!crm_option_bool(mapping->options, "password_required", true))
+	const LoginMethod *method = login_method(server);
+
+	if (superuser_arg(userid) || !crm_option_bool(mapping->options, "password_required", true) ||
+		(method->has_password && crm_option(mapping->options, "password")))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
 			 errmsg("password is required"),
-			 errdetail("Non-superusers must provide a password in the user mapping.")));
+			 method->has_password ?
+			 errdetail("Non-superusers must provide a password in the user mapping.") :
+			 errdetail("Non-superusers may not use the database server's own ticket or "
+					   "certificate."),
+			 method->has_password ? 0 :
+			 errhint("A superuser can set password_required 'false' in the user mapping.")));
+}
+
+/* Without a name nobody could be found by the password. */
+static void
+check_username(ForeignServer *server, UserMapping *mapping)
+{
+	if (login_method(server)->has_password && !crm_option(mapping->options, "username"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("user mapping for server \"%s\" has no user name", server->servername),
+				 errhint("ALTER USER MAPPING ... OPTIONS (ADD username '...', ADD password '...').")));
 }
 
 static void
 read_settings(CrmHttpSettings *settings, ForeignServer *server, UserMapping *mapping)
 {
-	char	   *auth = crm_option(server->options, "auth");
+	const LoginMethod *method = login_method(server);
 
 	memset(settings, 0, sizeof(*settings));
 	settings->ca_file = crm_option(server->options, "ca_file");
@@ -88,23 +144,50 @@ read_settings(CrmHttpSettings *settings, ForeignServer *server, UserMapping *map
 	settings->max_connections = Max(1, crm_option_int(server->options, "max_connections", 4));
 	settings->max_response_size = crm_option_bytes(server->options, "max_response_size",
 												   64 * 1024 * 1024);
-	if (auth && strcmp(auth, "basic") == 0)
+	settings->auth = method->http;
+	if (method->has_password && method->http != CRM_HTTP_AUTH_NONE)
 	{
-		settings->auth = CRM_HTTP_AUTH_BASIC;
 		settings->username = crm_option(mapping->options, "username");
 		settings->password = crm_option(mapping->options, "password");
 	}
 }
 
+/* The organisation's URL, without a slash at its end. */
 static char *
-service_root(ForeignServer *server)
+organisation(ForeignServer *server)
 {
 	char	   *url = crm_option(server->options, "url");
 	int			length = strlen(url);
 
 	while (length > 0 && url[length - 1] == '/')
 		length--;
-	return psprintf("%.*s%s", length, url, SERVICE_PATH);
+	return pnstrdup(url, length);
+}
+
+static char *
+copy_option(List *options, const char *name)
+{
+	char	   *value = crm_option(options, name);
+
+	return pstrdup(value ? value : "");
+}
+
+/* In the current memory context; NULL where nobody logs in. */
+static CrmLogin *
+make_login(ForeignServer *server, UserMapping *mapping)
+{
+	char	   *auth = crm_option(server->options, "auth");
+	CrmLogin   *login;
+
+	if (auth == NULL || strcmp(auth, "none") == 0)
+		return NULL;
+	login = palloc0_object(CrmLogin);
+	login->home = organisation(server);
+	login->username = copy_option(mapping->options, "username");
+	login->password = copy_option(mapping->options, "password");
+	if (strcmp(auth, "adfs") == 0)
+		login->adfs = crm_option_words(server->options, "adfs_url");
+	return login;
 }
 
 static CrmConnection *
@@ -120,7 +203,8 @@ open_connection(ForeignServer *server, UserMapping *mapping)
 	conn = palloc0_object(CrmConnection);
 	conn->protocol = &crm_protocol_odata2;
 	conn->server_name = pstrdup(server->servername);
-	conn->root = service_root(server);
+	conn->root = psprintf("%s%s", organisation(server), SERVICE_PATH);
+	conn->login = make_login(server, mapping);
 	conn->format = format && strcmp(format, "atom") == 0 ? CRM_FORMAT_ATOM : CRM_FORMAT_JSON;
 	conn->max_retries = crm_option_int(server->options, "max_retries", 3);
 	conn->http = crm_http_open(&settings);
@@ -129,25 +213,46 @@ open_connection(ForeignServer *server, UserMapping *mapping)
 }
 
 static void
+free_login(CrmLogin *login)
+{
+	if (login == NULL)
+		return;
+	explicit_bzero(login->password, strlen(login->password));
+	pfree(login->password);
+	pfree(login->username);
+	pfree(login->home);
+	list_free_deep(login->adfs);
+	if (login->refusal)
+		pfree(login->refusal);
+	pfree(login);
+}
+
+static void
 close_connection(CrmConnection *conn)
 {
 	crm_http_close(conn->http);
+	free_login(conn->login);
 	pfree(conn->server_name);
 	pfree(conn->root);
 	pfree(conn);
 }
 
-/* A mapping is needed, and looked for, only where there is a login. */
+/*
+ * A mapping is needed, and looked for, only where there is a login; a client
+ * certificate is one.
+ */
 static UserMapping *
 find_mapping(ForeignServer *server, Oid userid)
 {
 	char	   *auth = crm_option(server->options, "auth");
 	UserMapping *mapping;
 
-	if (auth == NULL || strcmp(auth, "none") == 0)
+	if ((auth == NULL || strcmp(auth, "none") == 0) &&
+		crm_option(server->options, "client_cert") == NULL)
 		return NULL;
 	mapping = GetUserMapping(userid, server->serverid);
-	check_password(mapping, userid);
+	check_password(server, mapping, userid);
+	check_username(server, mapping);
 	return mapping;
 }
 
@@ -187,6 +292,8 @@ crm_connection_get(Oid serverid, Oid userid)
 	}
 	memset(&entry->reported, 0, sizeof(entry->reported));
 	entry->conn = fresh;
+	entry->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
+	entry->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(key.umid));
 	entry->valid = true;
 	return fresh;
 }
@@ -213,12 +320,30 @@ crm_connection_report(void)
 		report(entry);
 }
 
+/* What was altered or dropped meanwhile: its cookies go with it. */
+static void
+close_invalid(void)
+{
+	HASH_SEQ_STATUS scan;
+	ConnectionEntry *entry;
+
+	hash_seq_init(&scan, connections);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->valid)
+			continue;
+		close_connection(entry->conn);
+		hash_search(connections, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
 void
 crm_connection_at_end(void)
 {
 	ListCell   *lc;
 
 	crm_connection_report();
+	close_invalid();
 	foreach(lc, retired)
 		close_connection(((ConnectionEntry *) lfirst(lc))->conn);
 	list_free_deep(retired);

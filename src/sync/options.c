@@ -32,6 +32,7 @@ typedef enum OptionKind
 	KIND_NAME,					/* crm_is_name */
 	KIND_PATH,					/* a name, or two and a slash */
 	KIND_URL,
+	KIND_URLS,					/* separated by blanks */
 	KIND_BOOL,
 	KIND_DURATION,
 	KIND_COUNT,
@@ -62,8 +63,8 @@ typedef struct OptionDef
 static const OptionDef option_defs[] = {
 	{SERVER, "url", KIND_URL},
 	{SERVER, "format", KIND_ENUM, "json atom"},
-	{SERVER, "auth", KIND_ENUM, "none basic ntlm negotiate adfs", "none basic"},
-	{SERVER, "adfs_url", KIND_URL, NULL, ""},
+	{SERVER, "auth", KIND_ENUM, "none basic ntlm negotiate adfs"},
+	{SERVER, "adfs_url", KIND_URLS},
 	{SERVER, "ca_file", KIND_TEXT, .superuser = true},
 	{SERVER, "client_cert", KIND_TEXT, .superuser = true},
 	{SERVER, "client_key", KIND_TEXT, .superuser = true},
@@ -283,6 +284,36 @@ is_path(const char *text)
 		crm_is_name(pnstrdup(text, slash - text)) && crm_is_name(slash + 1);
 }
 
+/* The words of text, which are separated by blanks. */
+static List *
+split_words(const char *text)
+{
+	List	   *words = NIL;
+
+	while (*(text += strspn(text, " ")) != '\0')
+	{
+		size_t		length = strcspn(text, " ");
+
+		words = lappend(words, pnstrdup(text, length));
+		text += length;
+	}
+	return words;
+}
+
+static bool
+are_acceptable_urls(const char *text)
+{
+	List	   *urls = split_words(text);
+	ListCell   *lc;
+
+	foreach(lc, urls)
+	{
+		if (!is_acceptable_url(lfirst(lc)))
+			return false;
+	}
+	return urls != NIL;
+}
+
 static void
 validate_value(const OptionDef *def, const char *value)
 {
@@ -312,6 +343,11 @@ validate_value(const OptionDef *def, const char *value)
 			if (!is_acceptable_url(value))
 				throw_value(def, "a URL of http or https without user, password, ? and #; "
 							"credentials belong to the user mapping");
+			break;
+		case KIND_URLS:
+			if (!are_acceptable_urls(value))
+				throw_value(def, "URLs of http or https, separated by blanks, without user, "
+							"password, ? and #; the first is ADFS's login page");
 			break;
 		case KIND_BOOL:
 			if (!parse_bool(value, &boolean))
@@ -381,6 +417,52 @@ validate_option(DefElem *option, Oid catalog)
 				 errmsg("only a superuser may set option \"%s\"", def->name)));
 }
 
+/* Encrypted, or not leaving this machine. */
+static bool
+is_private(const char *url)
+{
+	static const char *const prefixes[] = {"https://", "http://localhost", "http://127.0.0.1",
+	"http://[::1]"};
+
+	for (int i = 0; i < lengthof(prefixes); i++)
+	{
+		size_t		length = strlen(prefixes[i]);
+
+		if (pg_strncasecmp(url, prefixes[i], length) == 0 &&
+			(i == 0 || strchr(":/", url[length]) != NULL))
+			return true;
+	}
+	return false;
+}
+
+/* A form login sends the password, then cookies that are as good, to these. */
+static void
+validate_adfs(List *options)
+{
+	char	   *auth = crm_option(options, "auth");
+	List	   *urls = crm_option_words(options, "adfs_url");
+	ListCell   *lc;
+
+	if (auth == NULL || strcmp(auth, "adfs") != 0)
+		return;
+	if (urls == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("login through ADFS needs the option \"adfs_url\""),
+				 errhint("Give ADFS's login page: OPTIONS (auth 'adfs', "
+						 "adfs_url 'https://sts.example.org/adfs/ls/').")));
+	urls = lappend(urls, crm_option(options, "url"));
+	foreach(lc, urls)
+	{
+		if (!is_private(lfirst(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("login through ADFS needs https"),
+					 errdetail("\"%s\" is neither https nor on this machine.",
+							   (char *) lfirst(lc))));
+	}
+}
+
 void
 crm_options_validate(List *options, Oid catalog)
 {
@@ -399,6 +481,8 @@ crm_options_validate(List *options, Oid catalog)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("the option \"url\" is the address of a service, not of an organisation"),
 				 errhint(HINT_ROOT)));
+	if (catalog == SERVER)
+		validate_adfs(options);
 	if (catalog == TABLE && crm_option(options, "entity") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
@@ -419,6 +503,14 @@ crm_option(List *options, const char *name)
 			return defGetString(option);
 	}
 	return NULL;
+}
+
+List *
+crm_option_words(List *options, const char *name)
+{
+	char	   *text = crm_option(options, name);
+
+	return text ? split_words(text) : NIL;
 }
 
 bool

@@ -18,6 +18,9 @@ extern void crm_options_validate(List *options, Oid catalog);
 /* The option's text, or NULL. */
 extern char *crm_option(List *options, const char *name);
 
+/* Its words, which are separated by blanks; palloc'd char *. */
+extern List *crm_option_words(List *options, const char *name);
+
 /* The same, read; absent: the default of the contract. */
 extern bool crm_option_bool(List *options, const char *name, bool missing);
 extern int	crm_option_ms(List *options, const char *name, int missing);

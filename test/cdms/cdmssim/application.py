@@ -1,6 +1,5 @@
 """One request on its way: control, login, faults, the service, the log."""
 
-import base64
 import gzip
 import json
 import re
@@ -12,12 +11,13 @@ from .commands import CommandError, Commands, system_user
 from .errors import PlainError
 from .faults import Faults
 from .http_server import SERVER, Response
+from .logins import Instead, Logins
 from .request_log import RequestLog
 from .seed import Dataset
 from .service import Operation, Service, plain_response
 from .store import Store
 from .switches import Switches
-from .writer import ANYBODY, Writer
+from .writer import Writer
 
 CONTROL = "/_control/"
 BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -37,6 +37,7 @@ class Application:
                                self.writer)
         self.log = RequestLog(log_file)
         self.faults = Faults()
+        self.logins = Logins(self)
         self.commands = Commands(self)
         self.start = (latency, dict([credentials] if credentials else ()))
         self._restart()
@@ -55,13 +56,14 @@ class Application:
 
     def _restart(self):
         self.latency, passwords = self.start
+        self.logins.reset()
         self.passwords = dict(passwords)  # none: nobody is asked
         self.users = {name: system_user(self, name) for name in passwords}
 
     def __call__(self, request):
         if request.target.startswith(CONTROL):
             return self._control(request)
-        entry = self.log.begin(request)
+        entry = self.log.begin(request, self.logins.is_page(request))
         rule = self.faults.take(entry)
         try:
             response, note = self._answer(request, rule)
@@ -69,6 +71,7 @@ class Application:
             self.log.note(traceback.format_exc())
             traceback.print_exc()
             response, note = Response(500, b"simulator error"), "ERROR"
+        entry.user = request.user
         self.log.end(entry, note, len(response.body))
         return response
 
@@ -93,11 +96,15 @@ class Application:
     def _serve(self, request):
         if self.latency:
             time.sleep(self.latency)
+        if self.logins.is_page(request):
+            return self.logins.answer_page(request)
         try:
-            who = self._check_login(request)
+            who = self.logins.check(request)
             self._check_url(request)
         except PlainError as error:
             response = plain_response(error)
+        except Instead as page:
+            response = page.response
         else:
             operation = Operation(request.verb, request.target,
                                   request.headers, request.body)
@@ -109,23 +116,6 @@ class Application:
         if self.switches["date-header"] == "on":
             response.headers.append(("Date", self.clock.http_date()))
         return response
-
-    def _check_login(self, request):
-        """Who asks, as a reference to his SystemUser record."""
-        if not self.passwords:
-            return ANYBODY
-        scheme, _, blob = request.headers.get("authorization",
-                                              "").partition(" ")
-        try:
-            given = base64.b64decode(blob, validate=True).decode("utf-8")
-        except ValueError:
-            given = ""
-        name, _, password = given.partition(":")
-        if scheme.lower() != "basic" or password != self.passwords.get(name):
-            raise PlainError(401, "401 - Unauthorized: Access is denied due "
-                             "to invalid credentials.",
-                             [("WWW-Authenticate", 'Basic realm="CDMS"')])
-        return self.users[name]
 
     def _check_url(self, request):
         """IIS refuses long URLs as not found (protocol notes 1.5)."""

@@ -63,7 +63,8 @@ class Commands:
     # -- the log --------------------------------------------------------------
 
     def do_log(self, words):
-        rest, options = take_options(words, ("count", "raw", "json", "long"),
+        rest, options = take_options(words, ("count", "raw", "json", "long",
+                                             "users"),
                                      ("verb", "path"))
         if rest == ["clear"]:
             self.app.log.clear()
@@ -81,6 +82,8 @@ class Commands:
         if "long" in options:
             return ["#%d c%d %db %s" % (e.number, e.connection, e.bytes,
                                         e.line()) for e in entries]
+        if "users" in options:
+            return ["%s: %s" % (e.user, e.line()) for e in entries]
         return [e.line() for e in entries]
 
     # -- records, behind the client's back ------------------------------------
@@ -235,7 +238,7 @@ class Commands:
         return []
 
     def do_user(self, words):
-        """user NAME PASSWORD asks for Basic from now on; user off ends it."""
+        """user NAME PASSWORD asks for a login from now on; user off ends it."""
         if words == ["off"]:
             self.app.passwords = {}
         elif len(words) == 2:
@@ -243,6 +246,24 @@ class Commands:
             self.app.passwords[words[0]] = words[1]
         else:
             raise CommandError("NAME PASSWORD or off are wanted")
+        return []
+
+    def do_logins(self, words):
+        """What became of each password: "name accepted", "name refused"."""
+        rest, options = take_options(words, ("pages", "clear"), ("",))
+        if rest:
+            raise CommandError("logins takes options only")
+        lines = list(self.app.logins.log)
+        if "pages" in options:
+            lines = [e.line() for e in self.app.log.select(login=True)] + lines
+        if "clear" in options:
+            self.app.logins.log.clear()
+            self.app.log.clear()
+        return lines
+
+    def do_expire(self, words):
+        """expire [USER]: CDMS has forgotten that he, or anybody, logged in."""
+        self.app.logins.expire(*words)
         return []
 
     def do_hide(self, words):

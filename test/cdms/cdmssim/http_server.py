@@ -33,6 +33,7 @@ class Request:
         self.headers = {name.lower(): value for name, value in headers}
         self.body = body
         self.connection = connection
+        self.user = None  # who asks, once that is known
         wish = self.headers.get("connection", "").lower()
         self.keep_alive = wish == "keep-alive" if protocol == "HTTP/1.0" \
             else wish != "close"

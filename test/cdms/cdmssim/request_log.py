@@ -13,14 +13,20 @@ KEPT = 20000  # entries; the numbering goes on beyond it
 
 
 class Entry:
-    def __init__(self, number, request):
+    def __init__(self, number, request, login):
         self.number = number
+        self.login = login  # a page of a login: neither query nor values kept
+        self.user = None
         self.raw_verb = request.verb
         self.verb = effective_verb(request)
         self.target = request.target
         self.decoded = readable(request.target)
         self.headers = request.header_list
         self.body = request.body
+        if login:
+            self.decoded = self.decoded.partition("?")[0]
+            self.body = b" ".join(each.partition(b"=")[0] for each
+                                  in request.body.split(b"&"))
         self.connection = request.connection.number
         self.time = time.time()
         self.status = None  # a number, or what a fault did instead
@@ -41,6 +47,7 @@ class Entry:
             "body": self.body.decode("utf-8", "replace"),
             "status": self.status, "time": round(self.time, 6),
             "connection": self.connection, "bytes": self.bytes,
+            "user": self.user,
         }
 
 
@@ -79,10 +86,10 @@ class RequestLog:
         self.file = open(path, "a", encoding="utf-8", buffering=1) \
             if path else None
 
-    def begin(self, request):
+    def begin(self, request, login=False):
         with self.guard:
             self.number += 1
-            entry = Entry(self.number, request)
+            entry = Entry(self.number, request, login)
             self.entries.append(entry)
         return entry
 
@@ -104,8 +111,9 @@ class RequestLog:
             self.entries.clear()
             self.number = 0
 
-    def select(self, verb=None, path=None):
+    def select(self, verb=None, path=None, login=False):
         with self.guard:
             entries = list(self.entries)
-        return [e for e in entries if (verb is None or e.verb == verb)
+        return [e for e in entries if e.login == login
+                and (verb is None or e.verb == verb)
                 and (path is None or path in e.decoded)]

@@ -40,7 +40,9 @@ class Operation:
         host = self.headers.get("host")
         if not host:
             raise PlainError(400, "Bad Request - Invalid Hostname")
-        self.base = "http://%s%s" % (host, self.path[:len(ROOT)])
+        self.base = "%s://%s%s" % (
+            self.headers.get("x-forwarded-proto", "http"), host,
+            self.path[:len(ROOT)])
         self.rest = self.path[len(ROOT):].strip("/")
 
     def apply_tunnel(self):

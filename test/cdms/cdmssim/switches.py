@@ -79,6 +79,12 @@ SWITCHES = {
                    "answers compressed where the client accepts it"),
     "date-header": Switch("on", ("on", "off"), "the Date header"),
     "auditing": Switch("off", ("off", "on"), "writes leave an Audit record"),
+    "login": Switch("basic", ("basic", "ntlm", "adfs", "header"),
+                    "how those who have a password log in"),
+    "login-lost": Switch("redirect", ("redirect", "401", "page"),
+                         "adfs: answer to who is not logged in (any longer)"),
+    "login-form": Switch("adfs2", ("adfs2", "adfs3"), "ADFS's edition"),
+    "login-hops": Switch(1, int, "2: an STS between ADFS and CDMS"),
 }
 
 

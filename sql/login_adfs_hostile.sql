@@ -1,0 +1,78 @@
+--
+-- Login through ADFS's forms, with pages and redirects that lead elsewhere, in a
+-- circle or nowhere: none but CDMS and ADFS is spoken to, the password goes to
+-- ADFS only, and each ends in an ERROR.
+--
+\pset format unaligned
+\pset tuples_only on
+SELECT cdms.reset();
+SELECT cdms.control('user', 'clerk', 'clerk-secret');
+SELECT cdms.switch('login', 'adfs');
+-- CDMS is 127.0.0.1, ADFS is localhost.
+CREATE FUNCTION pg_temp.adfs() RETURNS text LANGUAGE sql RETURN replace(cdms.url(), '127.0.0.1', 'localhost');
+SELECT cdms.create_server(format($$ auth 'adfs', adfs_url %L, max_retries '1' $$, replace(pg_temp.adfs(), 'UKTI', 'adfs/ls/')));
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (ADD username 'clerk', ADD password 'clerk-secret');
+CREATE SCHEMA crm;
+CREATE FOREIGN TABLE crm.organisation (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    name text OPTIONS (property 'Name')
+) SERVER cdms OPTIONS (entity 'Account');
+CREATE FUNCTION crm.attempt(VARIADIC fault text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    message text; detail text; hint text;
+BEGIN
+    PERFORM cdms.fault(VARIADIC fault);
+    PERFORM name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+    RETURN 'accepted';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RETURN regexp_replace(concat_ws(' | ', SQLSTATE, message, nullif(regexp_replace(detail, '\d+ bytes.*', '...'), ''), nullif(hint, '')),
+                          ':\d{4,5}', ':PORT', 'g');
+END $$;
+
+CREATE FUNCTION crm.form(action text, field text) RETURNS text LANGUAGE sql RETURN
+    format('<form method=post action="%s"><input name="Username"><input name="x" type="%s"></form>', action, field);
+-- Redirects: to another host, port, scheme; to a file; to nowhere; for ever.
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: http://192.0.2.1/adfs/ls/?x=secret');
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: http://localhost:1/adfs/ls/');
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: ' || replace(pg_temp.adfs(), 'http:', 'https:'));
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: file:///etc/passwd');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '302', '--header', 'Location: http://169.254.169.254/latest/');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '302', '--header', 'Location: http://localhost@192.0.2.1/');
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302');
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: /UKTI/', '--forever');
+SELECT cdms.fault('clear');
+-- Nobody was told the password so far.
+SELECT cdms.control('logins');
+-- A form that is to be sent on (307), or whose target is another place; ADFS's
+-- password asked for by CDMS itself.
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--verb', 'POST', '--status', '307', '--header', 'Location: /adfs/ls/');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body', crm.form('http://192.0.2.1/', 'password'));
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body', crm.form('javascript:alert(1)', 'password'));
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '200', '--body', crm.form('', 'password'));
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body',
+                   '<form action="https://192.0.2.1/"><input name=wresult value=x></form>');
+SELECT cdms.control('logins', '--clear');
+-- Forms without end; a page without a form, once and again; errors; a page too
+-- large; one nested too deep.
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--forever', '--body',
+                   '<form action="/adfs/ls/"><input name=wresult value=x></form>');
+SELECT count(*) FROM regexp_split_to_table(cdms.control('logins', '--pages', '--clear'), '\n');
+SELECT cdms.fault('clear');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body', '<html><form><p>Sorry');
+SELECT cdms.control('expire');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--times', '2', '--body', '<html><form><p>Sorry');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '500', '--body', '<html><p>MSIS7012: an error occurred');
+SELECT crm.attempt('huge', '--path', '/adfs/ls/', '--mb', '2');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--times', '2', '--body',
+                   repeat('<div>', 20000) || crm.form('', 'password'));
+SELECT crm.attempt('close-before', '--path', '/adfs/ls/', '--times', '6');
+SELECT cdms.fault('clear');
+SELECT crm.attempt('cut', '--path', '/adfs/ls/', '--bytes', '300');
+-- And then all is well.
+SELECT name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+
+SET client_min_messages = warning;
+DROP SCHEMA crm CASCADE;
+DROP SERVER cdms CASCADE;
+SELECT cdms.reset();

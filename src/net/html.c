@@ -1,0 +1,150 @@
+/*
+ * net/html.c
+ *	  The forms of an HTML page, read with libxml2.
+ *
+ * Its parser repairs what browsers would and never gives up on a page; its
+ * limits on depth stay in force (HTML_PARSE_HUGE is not set).  The tree is walked
+ * without recursion, and freed by a callback of the memory context of the call.
+ */
+#include "postgres.h"
+
+#include <libxml/HTMLparser.h>
+
+#include "net/html.h"
+#include "utils/memutils.h"
+
+#define HTML_OPTIONS (HTML_PARSE_RECOVER | HTML_PARSE_NONET | HTML_PARSE_NOERROR | \
+					  HTML_PARSE_NOWARNING)
+
+static void
+html_release(void *arg)
+{
+	htmlDocPtr *page = arg;
+
+	if (*page != NULL)
+		xmlFreeDoc(*page);
+	*page = NULL;
+}
+
+/* The page as a tree that goes with the current memory context; NULL: there is none. */
+static htmlDocPtr
+html_parse(const char *text, size_t length)
+{
+	htmlDocPtr *page = palloc0(sizeof(htmlDocPtr));
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+
+	callback->func = html_release;
+	callback->arg = page;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	if (length > 0 && length <= INT_MAX)
+		*page = htmlReadMemory(text, (int) length, NULL, "UTF-8", HTML_OPTIONS);
+	return *page;
+}
+
+/* The node behind this one, in the order in which they stand in the page. */
+static xmlNodePtr
+html_next(xmlNodePtr node)
+{
+	if (node->children != NULL && node->type == XML_ELEMENT_NODE)
+		return node->children;
+	while (node != NULL && node->next == NULL)
+		node = node->parent;
+	return node != NULL ? node->next : NULL;
+}
+
+static xmlNodePtr
+html_first(htmlDocPtr page)
+{
+	return page != NULL ? page->children : NULL;
+}
+
+static bool
+html_is(xmlNodePtr node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && pg_strcasecmp((const char *) node->name, name) == 0;
+}
+
+/* An attribute's value; missing where the element has none of this name. */
+static const char *
+html_attribute(xmlNodePtr node, const char *name, const char *missing)
+{
+	for (xmlAttrPtr a = node->properties; a != NULL; a = a->next)
+	{
+		if (pg_strcasecmp((const char *) a->name, name) == 0)
+			return a->children != NULL && a->children->content != NULL ?
+				(const char *) a->children->content : "";
+	}
+	return missing;
+}
+
+static CrmHtmlForm *
+html_form(xmlNodePtr node)
+{
+	CrmHtmlForm *form = palloc0(sizeof(CrmHtmlForm));
+
+	form->action = pstrdup(html_attribute(node, "action", ""));
+	return form;
+}
+
+static CrmHtmlInput *
+html_input(xmlNodePtr node)
+{
+	CrmHtmlInput *input = palloc0(sizeof(CrmHtmlInput));
+
+	input->name = pstrdup(html_attribute(node, "name", ""));
+	input->type = pstrdup(html_attribute(node, "type", "text"));
+	for (char *c = input->type; *c; c++)
+		*c = pg_ascii_tolower((unsigned char) *c);
+	input->value = pstrdup(html_attribute(node, "value", ""));
+	input->checked = html_attribute(node, "checked", NULL) != NULL;
+	return input;
+}
+
+static List *
+html_collect(htmlDocPtr page)
+{
+	List	   *forms = NIL;
+
+	for (xmlNodePtr node = html_first(page); node != NULL; node = html_next(node))
+	{
+		if (html_is(node, "form"))
+			forms = lappend(forms, html_form(node));
+		else if (html_is(node, "input") && forms != NIL &&
+				 html_attribute(node, "name", NULL) != NULL)
+		{
+			CrmHtmlForm *form = llast(forms);
+
+			form->inputs = lappend(form->inputs, html_input(node));
+		}
+	}
+	return forms;
+}
+
+List *
+crm_html_forms(const char *page, size_t length)
+{
+	return html_collect(html_parse(page, length));
+}
+
+static bool
+ends_with(const char *text, const char *ending)
+{
+	size_t		length = strlen(text);
+	size_t		of_ending = strlen(ending);
+
+	return length >= of_ending && pg_strcasecmp(text + length - of_ending, ending) == 0;
+}
+
+char *
+crm_html_text(const char *page, size_t length, const char *id_ending)
+{
+	for (xmlNodePtr node = html_first(html_parse(page, length)); node != NULL;
+		 node = html_next(node))
+	{
+		if (node->type == XML_ELEMENT_NODE && node->children != NULL &&
+			node->children->type == XML_TEXT_NODE &&
+			ends_with(html_attribute(node, "id", ""), id_ending))
+			return pstrdup((const char *) node->children->content);
+	}
+	return NULL;
+}
