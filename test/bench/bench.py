@@ -66,7 +66,7 @@ def measure(bench, name, rows):
             rows.append(row)
             print("#   " + " | ".join(cells(row)), file=sys.stderr, flush=True)
     except NotPossible as why:
-        rows.append(Row("%s: can't be run, %s" % (name, why)))
+        rows.append(Row("%s: can't be run: %s" % (name, why)))
         return "ok", "%s # skip %s" % (name, why)
     except (SqlError, WrongAnswer) as why:
         rows.append(Row("%s: FAILED, %s" % (name, why)))

@@ -340,12 +340,26 @@ def memory_row(work, objects, growth):
 def commits(bench):
     """COMMIT of changed rows: the same requests, 1 ms and 20 % more."""
     bench.asking()
-    for rows in (1, 100, 10000):
+    for rows in COMMITS_IN_A_ROUND:
         if rows <= bench.sizes.accounts:
             yield commit(bench, rows)
 
 
-def commit(bench, rows):
+def batch(bench):
+    """The same with change sets."""
+    bench.asking()
+    with Session() as session:
+        if refused(session, "ALTER SERVER bench OPTIONS (ADD batch 'on')"):
+            raise NotPossible("batch is not in this version")
+        bench.simulator.control("switch", "batch", "atomic")
+        for rows in COMMITS_IN_A_ROUND:
+            if rows <= bench.sizes.accounts:
+                yield commit(bench, rows, ", batch")
+        session.run("ALTER SERVER bench OPTIONS (DROP batch)")
+    bench.simulator.control("switch", "batch", "off")
+
+
+def commit(bench, rows, how=""):
     simulator = bench.simulator
     ours, other = Clock(simulator), Clock(simulator)
     with Session() as session:
@@ -358,12 +372,14 @@ def commit(bench, rows):
             entries = simulator.log()
             loop = Loop(simulator, entries)
             other.add(loop.run)
-            if sum(e["verb"] == "MERGE" for e in entries) != rows:
-                raise WrongAnswer("%d rows did not make as many writes" % rows)
+            written = sum(e["body"].count("n%09d" % (number + 1))
+                          for e in entries)
+            if written != rows:
+                raise WrongAnswer("%d rows made %d writes" % (rows, written))
     a, b = 1000 * ours.median, 1000 * other.median
     most = b * 1.2 + 1
-    return Row("COMMIT of %d row%s: %d requests, %d connection%s"
-               % (rows, "s"[rows == 1:], loop.requests, loop.connections,
+    return Row("COMMIT of %d row%s%s: %d requests, %d connection%s"
+               % (rows, "s"[rows == 1:], how, loop.requests, loop.connections,
                   "s"[loop.connections == 1:]),
                milliseconds(a), milliseconds(b), "%+.3f ms, %.2f" % (a - b, a / b),
                "<= +1 ms + 20 %", a <= most, shares(ours, other))
@@ -371,9 +387,9 @@ def commit(bench, rows):
 
 def change(session, rows, number):
     session.run("BEGIN")
-    session.run("UPDATE bench.organisation SET phone_number = '%09d' WHERE id "
-                "IN (SELECT id FROM plain.organisation ORDER BY id LIMIT %d)"
-                % (rows * 1000 + number, rows))
+    session.run("UPDATE bench.organisation SET phone_number = 'n%09d' WHERE "
+                "id IN (SELECT id FROM plain.organisation ORDER BY id LIMIT %d)"
+                % (number, rows))
 
 
 def capture(bench):
@@ -421,6 +437,6 @@ def check_history(session):
 
 
 GROUPS = {"load": load, "keys": keys, "scan": scan, "lookups": lookups,
-          "commits": commits, "capture": capture, "memory": memory}
+          "commits": commits, "batch": batch, "capture": capture, "memory": memory}
 
 __all__ = ["Bench", "GROUPS", "NotPossible", "Row", "SqlError", "WrongAnswer"]
