@@ -1,7 +1,8 @@
 # An answer of CDMS that is older than what has meanwhile been committed here: a
 # reader asks, a writer's transaction begins and commits, then the answer comes.
 # The writer's change stands, in the store and in what the reader sees next, and
-# history does not tell that CDMS took it back.
+# history does not tell that CDMS took it back.  And one statement has one snapshot,
+# however long its tables take to answer.
 
 use strict;
 use warnings;
@@ -15,6 +16,7 @@ use Test::More;
 
 my $node = CrmTest::node('late_answer');
 my $one = 'aaaaaaaa-0000-4000-8000-000000000001';
+my $two = 'aaaaaaaa-0000-4000-8000-000000000002';
 my $new = 'eeeeeeee-0000-4000-8000-000000000001';
 
 sub sql
@@ -75,5 +77,29 @@ is(sql("SELECT count(*) FROM crm.account_store WHERE id = '$new'"), '0', 'a row 
 is(last_history($new), 'delete crm', 'its deletion is the last in history');
 sql('SELECT count(*) FROM crm.account');
 is(sql("SELECT count(*) FROM cdms.log('POST')"), '0', 'nor is the object created again');
+
+# A row is overlaid, for a writer has it; while CDMS is asked for the statement's
+# other table the writer commits.  What the CRM alone knows of the overlaid row is as
+# new as that of the others: points that were moved are in one place.
+sql(qq{
+	ALTER FOREIGN TABLE crm.account ADD COLUMN points integer;
+	SELECT crm_sync.create_store('crm.account');
+	CREATE FOREIGN TABLE crm.sector (
+		id uuid OPTIONS (property 'optevia_sectorId') NOT NULL
+	) SERVER cdms OPTIONS (entity 'optevia_sector');
+	SELECT crm_sync.create_store('crm.sector');
+	SELECT name FROM crm.account WHERE id = '$two';
+	UPDATE crm.account_store SET points = 100 WHERE id IN ('$one', '$two');
+	SELECT cdms.edit('Account', '$one', 'Name', 'Edited');
+});
+my ($writer, $reader) = (CrmSession->new($node), CrmSession->new($node));
+$writer->query("BEGIN; UPDATE crm.account_store SET points = points - 7 WHERE id = '$one'; UPDATE crm.account_store SET points = points + 7 WHERE id = '$two'");
+sql("SELECT cdms.fault('delay', '--path', 'sector', '--ms', '1500')");
+$reader->send("SELECT count(*) FILTER (WHERE name = 'Edited'), sum(points) FROM (SELECT name, points FROM crm.account WHERE id IN ('$one', '$two') UNION ALL SELECT NULL, 0 FROM crm.sector) a;\n");
+$node->poll_query_until('postgres', "SELECT cdms.control('fault', 'list') NOT LIKE '%delay%'");
+$writer->query('COMMIT');
+is($reader->finish, '1|200', 'the overlaid row has what the snapshot has of the CRM\'s own columns');
+is($writer->errors . $reader->errors, '', 'nobody has an error');
+is(sql("SELECT string_agg(points::text, ' ' ORDER BY id) FROM crm.account_store WHERE points IS NOT NULL"), '93 107', 'and they were moved while it asked');
 
 done_testing();
