@@ -97,6 +97,7 @@ typedef enum HttpStop
 	STOP_BODY_SIZE,
 	STOP_HEADER_SIZE,
 	STOP_HEADER_CUT,
+	STOP_CODINGS,
 	STOP_NO_MEMORY,
 	STOP_SECOND_SENDING
 } HttpStop;
@@ -110,6 +111,7 @@ typedef struct CrmHttpTransfer
 	int			sendings;		/* of this request, by libcurl */
 	HttpStop	stop;
 	size_t		header_size;	/* of all the answer's headers so far */
+	int			codings;		/* that the answer says its body is packed in */
 	bool		header_complete;
 	bool		challenged;		/* the latest answer is 401 or 407 */
 	char	   *header[HEADER_COUNT];	/* malloc'd values */
@@ -227,6 +229,8 @@ static const HttpStopWords stops[] = {
 	"At most 256 kB of headers are read, and 100 kB of a single one.", NULL},
 	[STOP_HEADER_CUT] = {FAILURE_LOST,
 	"It was closed before all headers of the answer had come.", NULL},
+	[STOP_CODINGS] = {FAILURE_LOST,
+	"Its body is packed more than once.", NULL},
 	[STOP_NO_MEMORY] = {FAILURE_MEMORY, NULL, NULL},
 	[STOP_SECOND_SENDING] = {FAILURE_LOST,
 	"It was closed before the request was answered, which may have been carried out.", NULL}
@@ -326,6 +330,7 @@ http_forget_headers(CrmHttpTransfer *transfer)
 		free(transfer->header[i]);
 		transfer->header[i] = NULL;
 	}
+	transfer->codings = 0;
 	transfer->header_complete = false;
 }
 
@@ -359,6 +364,30 @@ http_is_challenge(const char *line, size_t length)
 		(strncmp(status, " 401", 4) == 0 || strncmp(status, " 407", 4) == 0);
 }
 
+/* Of a line that begins with name: how many codings but "chunked" and "identity"? */
+static int
+http_count_codings(const char *name, const char *line, size_t length)
+{
+	int			n = 0;
+	size_t		from = strlen(name);
+
+	if (length <= from || pg_strncasecmp(line, name, from) != 0)
+		return 0;
+	while (from < length)
+	{
+		size_t		end = from;
+
+		while (end < length && strchr(", \t\r\n", line[end]) == NULL)
+			end++;
+		if (end > from &&
+			!(end - from == 7 && pg_strncasecmp(line + from, "chunked", 7) == 0) &&
+			!(end - from == 8 && pg_strncasecmp(line + from, "identity", 8) == 0))
+			n++;
+		from = end + 1;
+	}
+	return n;
+}
+
 /* One line of header: a status line, a header, or the empty line after them. */
 static size_t
 http_take_header(char *line, size_t size, size_t count, void *arg)
@@ -376,6 +405,11 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 		http_forget_headers(transfer);
 		transfer->challenged = http_is_challenge(line, length);
 	}
+	/* What is packed twice could unpack for hours before a byte of it came here. */
+	transfer->codings += http_count_codings("Content-Encoding:", line, length) +
+		http_count_codings("Transfer-Encoding:", line, length);
+	if (transfer->codings > 1)
+		return http_stop(transfer, STOP_CODINGS);
 	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
 		transfer->header_complete = true;
 

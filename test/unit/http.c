@@ -268,6 +268,23 @@ test_compressed_large(void)
 	crm_http_close(session);
 }
 
+/*
+ * Packed twice, a body may unpack to nothing at all for hours, inside libcurl,
+ * where no limit is met and no interrupt served.
+ */
+static void
+test_packed_twice(void)
+{
+	CrmHttpSession *session = open_with(settings());
+
+	CHECK_ERROR("08006", get(session, "/zip-twice"));
+	CHECK_CONTAINS(unit_error->detail, "packed more than once");
+	CHECK_ERROR("08006", get(session, "/zip-twice-apart"));
+	CHECK_ERROR("08006", get(session, "/zip-transfer"));
+	CHECK_STR(get(session, "/hello")->body, "hello");
+	crm_http_close(session);
+}
+
 static void
 test_redirect(void)
 {
@@ -818,6 +835,7 @@ static const UnitTest tests[] = {
 	{"reads bodies however they are delimited", test_bodies},
 	{"reads compressed bodies", test_compressed},
 	{"reads a large compressed body bit by bit", test_compressed_large},
+	{"refuses bodies packed twice", test_packed_twice},
 	{"does not follow redirects", test_redirect},
 	{"reads Retry-After and Date", test_retry_after},
 	{"keeps connections alive, not after an error", test_kept_alive},

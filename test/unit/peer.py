@@ -240,6 +240,18 @@ def zip_large(c):
     c.answer(LARGE, ["Content-Encoding: gzip"])
 
 
+def zip_twice(c):
+    c.answer(gzip.compress(gzip.compress(b"hello")), ["Content-Encoding: gzip, gzip"])
+
+
+def zip_twice_apart(c):
+    c.answer(gzip.compress(gzip.compress(b"hello")), ["Content-Encoding: gzip", "content-encoding: gzip"])
+
+
+def zip_transfer(c):
+    c.answer(gzip.compress(gzip.compress(b"hello")), ["Content-Encoding: gzip", "Transfer-Encoding: gzip"])
+
+
 def zip_broken(c):
     c.answer(b"\x1f\x8b\x08\x00" + b"\xff" * 50, ["Content-Encoding: gzip"])
 
@@ -311,6 +323,7 @@ ANSWERS = {
     "/interim": interim, "/hang": hang, "/drip": drip, "/slow": slow, "/big": big,
     "/endless": endless, "/zipped": zipped, "/deflated": deflated,
     "/zip-bomb": zip_bomb, "/zip-large": zip_large, "/zip-broken": zip_broken,
+    "/zip-twice": zip_twice, "/zip-twice-apart": zip_twice_apart, "/zip-transfer": zip_transfer,
     "/many-headers": many_headers, "/long-header": long_header,
     "/many-interim": many_interim, "/retry-seconds": retry_seconds,
     "/retry-date": retry_date, "/retry-nonsense": retry_nonsense,
