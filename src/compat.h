@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/pathnode.h"
+#include "parser/parse_node.h"
 #include "parser/parsetree.h"
 
 #if PG_VERSION_NUM < 150000
@@ -48,6 +49,57 @@ crm_query_check_as(Query *query, Oid role)
 		if (rte->subquery)
 			crm_query_check_as(rte->subquery, role);
 	}
+}
+
+/* The relations that a ParseState has collected become a query's. */
+static inline void
+crm_query_take_relations(Query *query, ParseState *pstate)
+{
+	query->rtable = pstate->p_rtable;
+#if PG_VERSION_NUM >= 160000
+	query->rteperminfos = pstate->p_rteperminfos;
+#endif
+}
+
+/*
+ * Puts a subquery in the place of a relation, as the rewriter does with a view's.
+ * The relation stays for the rights on it, its lock and invalidation: since 16 in
+ * the entry itself, before in one of the subquery that nothing refers to.
+ */
+static inline void
+crm_expand_as_view(RangeTblEntry *rte, Query *subquery)
+{
+#if PG_VERSION_NUM < 160000
+	RangeTblEntry *relation = makeNode(RangeTblEntry);
+
+	*relation = *rte;
+	relation->lateral = false;
+	relation->inFromCl = false;
+	subquery->rtable = lappend(subquery->rtable, relation);
+	rte->relid = InvalidOid;
+	rte->relkind = 0;
+	rte->rellockmode = 0;
+	rte->requiredPerms = 0;
+	rte->checkAsUser = InvalidOid;
+	rte->selectedCols = NULL;
+	rte->insertedCols = NULL;
+	rte->updatedCols = NULL;
+	rte->extraUpdatedCols = NULL;
+#endif
+	rte->rtekind = RTE_SUBQUERY;
+	rte->subquery = subquery;
+	rte->inh = false;
+}
+
+/* ERROR unless the current user, or whom the plan says, may do what the plan does. */
+static inline void
+crm_check_permissions(PlannedStmt *plan)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecCheckPermissions(plan->rtable, plan->permInfos, true);
+#else
+	ExecCheckRTPerms(plan->rtable, true);
+#endif
 }
 
 /* A whole run; the argument execute_once went in 18. */

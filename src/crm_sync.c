@@ -8,6 +8,8 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "fdw/store_exec.h"
+#include "fdw/store_plan.h"
 #include "net/http.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
@@ -89,6 +91,11 @@ _PG_init(void)
 							"It runs where shared_preload_libraries has crm_sync. 0: never.",
 							&crm_worker_naptime, 10, 0, SECS_PER_DAY,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomBoolVariable("crm_sync.store_plans",
+							 "Whether queries are planned over stores.",
+							 "Off: all plans have foreign scans. The answers are the same.",
+							 &crm_store_plans, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("crm_sync");
 
 	crm_table_init();
@@ -97,4 +104,6 @@ _PG_init(void)
 	crm_xact_init();
 	if (process_shared_preload_libraries_in_progress)
 		crm_worker_init();
+	crm_store_plan_init();
+	crm_store_exec_init();
 }

@@ -29,6 +29,9 @@
 #include "compat.h"
 #include "fdw/condition.h"
 #include "fdw/fdw.h"
+#include "fdw/question.h"
+#include "fdw/source.h"
+#include "fdw/store_exec.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
@@ -137,6 +140,16 @@ renew_snapshot(StatementSnapshot *statement)
 	}
 }
 
+/* All tables were asked before the statement was started: its snapshot is the one. */
+static void
+share_snapshot(StatementSnapshot *statement)
+{
+	if (statement->snapshot)
+		return;
+	statement->snapshot = RegisterSnapshot(statement->estate->es_snapshot);
+	statement->snapshots = list_make1(statement->snapshot);
+}
+
 static void
 release_snapshots(StatementSnapshot *statement)
 {
@@ -161,53 +174,8 @@ asking_estate(EState *estate)
 
 /* ------------------------------------------------------- synchronised */
 
-/* What the store is read from: the table itself, or it with its overlay. */
-typedef struct RowSource
-{
-	char	   *(*column_sql) (CrmTable *table, const CrmColumn *column);
-	Node	   *(*column_expr) (CrmTable *table, const CrmColumn *column);
-} RowSource;
-
 static char *
-overlaid_column_sql(CrmTable *table, const CrmColumn *column)
-{
-	return pstrdup(quote_identifier(column->name));
-}
-
-static const RowSource store_source = {crm_store_column_sql, crm_store_column_expr};
-static const RowSource overlaid_source = {overlaid_column_sql, crm_overlay_column_expr};
-
-typedef struct ColumnMapping
-{
-	CrmTable   *table;
-	const RowSource *source;
-} ColumnMapping;
-
-static Node *
-map_columns_mutator(Node *node, void *context)
-{
-	ColumnMapping *mapping = context;
-
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Var))
-		return mapping->source->column_expr(mapping->table,
-											crm_table_column(mapping->table,
-															 ((Var *) node)->varattno));
-	return expression_tree_mutator(node, map_columns_mutator, context);
-}
-
-/* Conditions on the foreign table as conditions on the source. */
-static List *
-map_columns(List *quals, CrmTable *table, const RowSource *source)
-{
-	ColumnMapping mapping = {table, source};
-
-	return (List *) map_columns_mutator((Node *) quals, &mapping);
-}
-
-static char *
-select_sql(CrmTable *table, List *attnums, const RowSource *source, const char *from)
+select_sql(CrmTable *table, List *attnums, const CrmRowSource *source, const char *from)
 {
 	StringInfoData sql;
 	ListCell   *lc;
@@ -234,7 +202,7 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 	const char *lock = strVal(list_nth(plan->fdw_private, CRM_SCAN_LOCK));
 	int			nparams = list_length(plan->fdw_exprs);
 	Oid		   *types = palloc_array(Oid, nparams + 2);
-	const RowSource *source = &store_source;
+	const CrmRowSource *source = &crm_store_source;
 	char	   *from = psprintf("%s%s", table->store_name, lock);
 	ListCell   *lc;
 
@@ -245,30 +213,35 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 	state->nulls = palloc0_array(bool, nparams + 2);
 	if (!crm_overlay_is_empty(state->asked.overlay))
 	{
-		source = &overlaid_source;
+		source = &crm_overlaid_source;
 		from = crm_overlay_sql(state->asked.overlay, nparams + 1, types + nparams,
 							   state->values + nparams);
 		nparams += 2;
 	}
 	state->statement = crm_statement_prepare(select_sql(table, state->attnums, source, from),
 											 nparams, types, table->owner,
-											 map_columns(quals, table, source));
+											 crm_source_quals(source, table, quals));
 }
 
 static void
 ask(ForeignScanState *node, CrmScanState *state)
 {
-	StatementSnapshot *statement = statement_snapshot(node->ss.ps.state);
-	List	   *bound = crm_bind_params(list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private,
-												 CRM_SCAN_ASK_QUALS),
-										node->ss.ps.state->es_param_list_info);
+	EState	   *estate = node->ss.ps.state;
+	List	   *private = ((ForeignScan *) node->ss.ps.plan)->fdw_private;
+	StatementSnapshot *statement = statement_snapshot(estate);
 
-	state->ask.quals = map_columns(bound, state->table, &store_source);
-	state->ask.wait = *strVal(list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private,
-									   CRM_SCAN_LOCK)) != '\0';
-	state->asked = crm_pull(state->table, &state->ask, node->ss.ps.state->es_query_cxt);
 	statement->users++;
 	state->has_snapshot = true;
+	if (crm_already_asked(estate, state->table, &state->asked))
+	{
+		share_snapshot(statement);
+		return;
+	}
+	state->ask.quals = crm_source_quals(&crm_store_source, state->table,
+										crm_bind_params(list_nth(private, CRM_SCAN_ASK_QUALS),
+														estate->es_param_list_info));
+	state->ask.wait = *strVal(list_nth(private, CRM_SCAN_LOCK)) != '\0';
+	state->asked = crm_pull(state->table, &state->ask, estate->es_query_cxt);
 	renew_snapshot(statement);
 }
 
@@ -545,12 +518,10 @@ describe(CrmScanState *state)
 {
 	CrmQuery	query;
 
-	if (crm_mode == CRM_MODE_LOCAL && OidIsValid(state->table->store))
-		return "none (crm_sync.mode is local)";
+	if (OidIsValid(state->table->store))
+		return crm_ask_describe(state->table, &state->ask);
 	if (state->ask.by_key && state->ask.nkeys == 0)
 		return "none (nothing can match)";
-	if (OidIsValid(state->table->store))
-		return crm_pull_describe(state->conn, state->table, &state->ask);
 	query = passthrough_query(state);
 	return state->conn->protocol->describe(state->conn, &query);
 }
@@ -579,10 +550,5 @@ crm_explain_scan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyText("Store Query", state->statement->sql, es);
 	if (!es->analyze)
 		return;
-	ExplainPropertyInteger("CDMS Requests Sent", NULL, state->asked.requests, es);
-	ExplainPropertyInteger("CDMS Objects Received", NULL, state->asked.objects, es);
-	if (OidIsValid(state->table->store))
-		ExplainPropertyInteger("Store Rows Written", NULL, state->asked.written, es);
-	if (OidIsValid(state->table->store) && state->table->max_age > 0)
-		ExplainPropertyText("CDMS Answer", crm_answer_name(state->asked.answer), es);
+	crm_explain_asked(&state->asked, state->table, es);
 }

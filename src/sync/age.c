@@ -315,6 +315,20 @@ crm_age_within(CrmTable *table, const CrmAsk *ask, CrmAnswer *answer)
 	return true;
 }
 
+bool
+crm_age_whole_within(CrmTable *table, CrmAnswer *answer)
+{
+	Look		look;
+
+	if (table->max_age == 0 || IsolationUsesXactSnapshot())
+		return false;
+	look = begin_look(table);
+	if (!is_known(&look, QUESTION_WHOLE))
+		return false;
+	*answer = look.answer;
+	return true;
+}
+
 /* ---------------------------------------------------- what was asked */
 
 /* The session's own memory; made before the COMMIT, which must not fail. */

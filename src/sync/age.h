@@ -23,6 +23,12 @@
  */
 extern bool crm_age_within(CrmTable *table, const CrmAsk *ask, CrmAnswer *answer);
 
+/*
+ * The same for any question about the table, whatever it is: the whole table was
+ * asked.  Not under REPEATABLE READ and above, where it takes more to repeat answers.
+ */
+extern bool crm_age_whole_within(CrmTable *table, CrmAnswer *answer);
+
 /* CDMS is about to be asked: the moment, for crm_age_note. */
 extern int64 crm_age_begin(CrmTable *table);
 

@@ -50,6 +50,12 @@ crm_overlay_is_empty(CrmOverlay *overlay)
 	return overlay == NULL || overlay->rows == NULL;
 }
 
+int64
+crm_overlay_count(CrmOverlay *overlay)
+{
+	return crm_overlay_is_empty(overlay) ? 0 : hash_get_num_entries(overlay->rows);
+}
+
 /* The overlay's row of this key, new ones included, in its memory. */
 static OverlayRow *
 overlay_row(CrmOverlay *overlay, const pg_uuid_t *key)

@@ -28,6 +28,9 @@ extern CrmOverlay *crm_overlay_make(CrmTable *table, MemoryContext memory);
 
 extern bool crm_overlay_is_empty(CrmOverlay *overlay);
 
+/* Of how many objects it has something to say. */
+extern int64 crm_overlay_count(CrmOverlay *overlay);
+
 /*
  * Puts an object in the place of the store's row of its key; columns that are
  * the CRM's own have what the store has when the overlay is read.

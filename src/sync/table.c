@@ -377,11 +377,17 @@ is_our_server(Oid serverid)
 		get_func_namespace(handler) == get_namespace_oid("crm_sync", true);
 }
 
+static bool
+is_our_table(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
+		is_our_server(GetForeignServerIdByRelId(relid));
+}
+
 static void
 check_wrapper(Relation rel)
 {
-	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
-		is_our_server(GetForeignServerIdByRelId(RelationGetRelid(rel))))
+	if (is_our_table(RelationGetRelid(rel)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -467,6 +473,18 @@ crm_table_get(Oid relid)
 	}
 	entry->table = fresh;
 	return fresh;
+}
+
+CrmTable *
+crm_table_synchronised(Oid relid)
+{
+	TableEntry *entry = hash_search(tables, &relid, HASH_FIND, NULL);
+	CrmTable   *table;
+
+	if (!(entry && entry->table && entry->table->valid) && !is_our_table(relid))
+		return NULL;
+	table = crm_table_get(relid);
+	return OidIsValid(table->store) ? table : NULL;
 }
 
 void
