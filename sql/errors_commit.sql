@@ -1,6 +1,6 @@
 --
 -- When CDMS can't be written: the COMMIT fails with CDMS's own words, and here
--- nothing has happened.  A write is sent once; a read may be sent again.
+-- nothing has happened.  (What a second attempt can save: sql/write_lost.sql.)
 --
 \pset format unaligned
 \pset tuples_only on
@@ -84,7 +84,8 @@ SELECT cdms.get('Account', :one, 'optevia_Alias'), cdms.count('Account');
 -- 503
 --
 
--- A write is sent once, whatever Retry-After says.
+-- With max_retries 0 a write is sent once, whatever Retry-After says.
+ALTER SERVER cdms OPTIONS (SET max_retries '0');
 SELECT cdms.log_clear();
 SELECT cdms.fault('status', '--verb', 'POST', '--status', '503', '--retry-after', '0');
 INSERT INTO push.account (id, name) VALUES (:new, 'New');
@@ -99,6 +100,7 @@ SELECT log FROM cdms.log() WHERE log NOT LIKE 'GET %';
 :here
 
 -- A read is sent again, up to max_retries times, after the pause that was asked for.
+ALTER SERVER cdms OPTIONS (SET max_retries '2');
 SELECT cdms.log_clear();
 SELECT cdms.fault('status', '--status', '503', '--retry-after', '1');
 SELECT cdms.fault('status', '--status', '429', '--retry-after', '0');
@@ -135,7 +137,8 @@ CREATE FUNCTION push.without_port(message text) RETURNS text LANGUAGE sql
     RETURN regexp_replace(message, '127.0.0.1:\d+', 'CDMS');
 \set said 'SELECT push.without_port(:''LAST_ERROR_MESSAGE'');'
 
--- Before CDMS took the write: nobody has it.  The write is not sent again.
+-- Before CDMS took the write: nobody has it.
+ALTER SERVER cdms OPTIONS (SET max_retries '0');
 SELECT cdms.log_clear();
 SELECT cdms.fault('reset-before', '--verb', 'MERGE');
 UPDATE push.account SET alias = 'B' WHERE id = :one;

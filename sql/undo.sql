@@ -61,6 +61,7 @@ TABLE crm.there;
 
 -- An answer that was lost: whether the write was carried out is found out.
 \set VERBOSITY sqlstate
+ALTER SERVER cdms OPTIONS (ADD max_retries '0');
 SELECT cdms.fault('reset-after', '--verb', 'MERGE', '--skip', '1');
 BEGIN;
 UPDATE crm.organisation_store SET city = 'Leeds' WHERE id = :'one';

@@ -206,11 +206,22 @@ typedef struct CrmEntityDef
 	List	   *properties;		/* of CrmPropertyDef * */
 } CrmEntityDef;
 
+typedef enum CrmWriteKind
+{
+	CRM_CREATE,
+	CRM_UPDATE,					/* of these properties only */
+	CRM_REMOVE
+} CrmWriteKind;
+
 typedef enum CrmOutcome
 {
+	CRM_UNSENT,					/* after another write was refused */
 	CRM_DONE,
 	CRM_MISSING,				/* there is no object of this key */
-	CRM_DUPLICATE				/* there is one already */
+	CRM_DUPLICATE,				/* there is one already */
+	CRM_REFUSED,				/* error says why */
+	CRM_UNKNOWN					/* no answer came, or CDMS has no time now: it may
+								 * have been carried out */
 } CrmOutcome;
 
 /* One value to write. */
@@ -220,6 +231,20 @@ typedef struct CrmAssignment
 	Datum		value;
 	bool		isnull;
 } CrmAssignment;
+
+/* One object to write, and what became of that. */
+typedef struct CrmWrite
+{
+	CrmWriteKind kind;
+	const CrmEntity *entity;
+	pg_uuid_t	key;
+	List	   *assignments;	/* CrmAssignment *; of a creation the key's, too */
+
+	CrmOutcome	outcome;
+	CrmObject  *made;			/* what CDMS made of a creation */
+	ErrorData  *error;			/* CRM_REFUSED, CRM_UNKNOWN; else NULL */
+	int			retry_after;	/* seconds, with CRM_UNKNOWN; -1: not said */
+} CrmWrite;
 
 /*
  * What a protocol provides.  Results are palloc'd in the current context.
@@ -256,21 +281,20 @@ struct CrmProtocol
 						  List *assignments);
 
 	/*
-	 * Creates the object (the key is one of the assignments); *made is what
-	 * CDMS made of it.
+	 * Sends these writes (CrmWrite *), which don't depend on each other, in any
+	 * order, and waits for the answers.  After one that is refused no more are
+	 * sent.  ERROR only for interrupts; all else is an outcome.
 	 */
-	CrmOutcome	(*create) (CrmConnection *conn, const CrmEntity *entity,
-						   List *assignments, CrmObject **made);
-
-	/* Changes these properties only. */
-	CrmOutcome	(*update) (CrmConnection *conn, const CrmEntity *entity,
-						   const pg_uuid_t *key, List *assignments);
-
-	CrmOutcome	(*remove) (CrmConnection *conn, const CrmEntity *entity,
-						   const pg_uuid_t *key);
+	void		(*write) (CrmConnection *conn, List *writes);
 };
 
 extern const CrmProtocol crm_protocol_odata2;
+
+/*
+ * Milliseconds to wait before the attempt after this one (0: the first): what the
+ * server said (seconds; -1: nothing), or ever longer, and not all sessions at once.
+ */
+extern long crm_retry_pause(int retry_after, int attempt);
 
 /* key = keys[0] or key = keys[1] ... */
 extern CrmCondition *crm_condition_keys(const CrmEntity *entity,

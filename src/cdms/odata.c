@@ -25,6 +25,7 @@
 #include "cdms/filter.h"
 #include "cdms/format.h"
 #include "cdms/login.h"
+#include "cdms/odata.h"
 #include "cdms/words.h"
 #include "net/url.h"
 
@@ -37,12 +38,8 @@
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 60000
 
-static void refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
-			pg_attribute_noreturn();
 static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 							const char *action) pg_attribute_noreturn();
-static void refuse(const CrmConnection *conn, const CrmHttpResponse *response,
-				   const char *action) pg_attribute_noreturn();
 static void refuse_link(const char *problem, const char *link) pg_attribute_noreturn();
 
 static const CrmFormatMethods *const formats[] = {
@@ -50,22 +47,22 @@ static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_ATOM] = &crm_format_atom
 };
 
-static const CrmFormatMethods *
-format_of(const CrmConnection *conn)
+const CrmFormatMethods *
+crm_odata_format(const CrmConnection *conn)
 {
 	return formats[conn->format];
 }
 
-static char *
-key_text(const pg_uuid_t *key)
+char *
+crm_odata_key_text(const pg_uuid_t *key)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key)));
 }
 
 /* ------------------------------------------------------------------- answers */
 
-static bool
-is_one_of(int status, const int *statuses)
+bool
+crm_odata_is_one_of(int status, const int *statuses)
 {
 	while (*statuses && *statuses != status)
 		statuses++;
@@ -73,8 +70,8 @@ is_one_of(int status, const int *statuses)
 }
 
 /* An HTML page stands where data should. */
-static void
-refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
+void
+crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
 {
 	bool		login = kind == CRM_BODY_LOGIN;
 
@@ -87,13 +84,13 @@ refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
 }
 
 /* Is what came data of this media type? */
-static void
-check_media_type(const CrmHttpResponse *response, const char *expected)
+void
+crm_odata_check_media_type(const CrmHttpResponse *response, const char *expected)
 {
 	CrmBodyKind kind = crm_body_kind(response);
 
 	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		refuse_page(response, kind);
+		crm_odata_refuse_page(response, kind);
 	if (strcasestr(response->content_type, expected) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
@@ -118,8 +115,8 @@ refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 			 errhint("CDMS wants a login, or the option \"url\" is not that of an organisation.")));
 }
 
-static void
-refuse(const CrmConnection *conn, const CrmHttpResponse *response, const char *action)
+void
+crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response, const char *action)
 {
 	if (response->status >= 300 && response->status < 400)
 		refuse_redirect(conn, response, action);
@@ -128,17 +125,13 @@ refuse(const CrmConnection *conn, const CrmHttpResponse *response, const char *a
 
 /* ------------------------------------------------------------------ requests */
 
-/*
- * What the next attempt waits for: the server's own word, or ever longer, and
- * not all sessions at once.
- */
-static long
-pause_before_retry(const CrmHttpResponse *response, int attempt)
+long
+crm_retry_pause(int retry_after, int attempt)
 {
 	long		pause = FIRST_PAUSE_MS;
 
-	if (response->retry_after >= 0)
-		return Min(response->retry_after, LONGEST_PAUSE_MS / 1000) * 1000L;
+	if (retry_after >= 0)
+		return Min(retry_after, LONGEST_PAUSE_MS / 1000) * 1000L;
 
 	while (attempt-- > 0 && pause < LONGEST_PAUSE_MS)
 		pause *= 2;
@@ -146,12 +139,12 @@ pause_before_retry(const CrmHttpResponse *response, int attempt)
 	return pause / 2 + (long) (pg_prng_double(&pg_global_prng_state) * pause / 2);
 }
 
-static bool
-is_overloaded(const CrmHttpResponse *response)
+bool
+crm_odata_is_overloaded(const CrmHttpResponse *response)
 {
 	static const int statuses[] = {429, 503, 0};
 
-	return is_one_of(response->status, statuses);
+	return crm_odata_is_one_of(response->status, statuses);
 }
 
 /* GETs data of this media type, which may take several attempts. */
@@ -166,15 +159,15 @@ get(CrmConnection *conn, const char *url, const char *accept, const char *expect
 	};
 	CrmHttpResponse *response = crm_login_send(conn, &request);
 
-	for (int attempt = 0; is_overloaded(response) && attempt < conn->max_retries; attempt++)
+	for (int attempt = 0; crm_odata_is_overloaded(response) && attempt < conn->max_retries; attempt++)
 	{
-		crm_http_pause(pause_before_retry(response, attempt));
+		crm_http_pause(crm_retry_pause(response->retry_after, attempt));
 		crm_http_counters(conn->http)->retries++;
 		response = crm_login_send(conn, &request);
 	}
 	if (response->status != 200)
-		refuse(conn, response, action);
-	check_media_type(response, expected);
+		crm_odata_refuse(conn, response, action);
+	crm_odata_check_media_type(response, expected);
 	return response;
 }
 
@@ -279,9 +272,9 @@ append_query(StringInfo out, const char *set, const char *select, const char *fi
 	}
 }
 
-static char *
-query_url(const CrmConnection *conn, const char *set, const char *select,
-		  const char *filter)
+char *
+crm_odata_url(const CrmConnection *conn, const char *set, const char *select,
+			  const char *filter)
 {
 	StringInfoData url;
 
@@ -303,12 +296,12 @@ plan_query(const CrmConnection *conn, const CrmQuery *query, char **description)
 	const char *set = query->entity->set;
 	char	   *select = select_list(query);
 	char	   *filter = filter_text(query->filter);
-	char	   *url = query_url(conn, set, select, filter);
+	char	   *url = crm_odata_url(conn, set, select, filter);
 
 	if (strlen(url) > LONGEST_URL)
 	{
 		select = NULL;
-		url = query_url(conn, set, select, filter);
+		url = crm_odata_url(conn, set, select, filter);
 	}
 	if (description)
 	{
@@ -342,7 +335,7 @@ keys_per_query(CrmConnection *conn, const CrmEntity *entity, int n)
 {
 	pg_uuid_t	any = {{0}};
 	char	   *one = filter_text(crm_condition_keys(entity, &any, 1));
-	int			room = LONGEST_URL - strlen(query_url(conn, entity->set, NULL, ""));
+	int			room = LONGEST_URL - strlen(crm_odata_url(conn, entity->set, NULL, ""));
 	StringInfoData key;
 	int			fit;
 
@@ -462,7 +455,7 @@ check_asked(const CrmCursor *cursor, const CrmPage *page)
 		if (!by_key)
 			break;
 		crm_builder_wrong_shape(psprintf("Object %s was not asked for.",
-										 key_text(&page->objects[i].key)));
+										 crm_odata_key_text(&page->objects[i].key)));
 	}
 }
 
@@ -470,7 +463,7 @@ static CrmPage *
 fetch(CrmCursor *cursor)
 {
 	CrmConnection *conn = cursor->conn;
-	const CrmFormatMethods *format = format_of(conn);
+	const CrmFormatMethods *format = crm_odata_format(conn);
 	MemoryContext scratch;
 	MemoryContext before;
 	CrmHttpResponse *response;
@@ -510,147 +503,6 @@ metadata(CrmConnection *conn)
 	return entities;
 }
 
-/* --------------------------------------------------------------------- writes */
-
-/* "AccountSet(guid'...')" */
-static char *
-object_path(const CrmEntity *entity, const pg_uuid_t *key)
-{
-	return psprintf("%s(guid'%s')", entity->set, key_text(key));
-}
-
-/* Sends a write.  assignments NIL: no body.  header: one more, or NULL. */
-static CrmHttpResponse *
-send_write(CrmConnection *conn, const char *method, const char *path,
-		   const CrmEntity *entity, List *assignments)
-{
-	const CrmFormatMethods *format = format_of(conn);
-	CrmHttpRequest request = {
-		.method = method,
-		.tunnelled = strcmp(method, "MERGE") == 0,	/* as captures/odata/05 */
-		.url = query_url(conn, path, NULL, NULL),
-		.headers = list_make1(unconstify(char *, format->accept))
-	};
-	StringInfoData body;
-
-	if (assignments != NIL)
-	{
-		initStringInfo(&body);
-		format->write_object(&body, entity, assignments);
-		request.headers = lappend(request.headers, unconstify(char *, format->content_type));
-		request.body = body.data;
-		request.body_length = body.len;
-	}
-	return crm_login_send(conn, &request);
-}
-
-/*
- * A write that answers without a body: 204, or 200 from some proxies, unless
- * that brings a page along.
- */
-static bool
-is_done(const CrmHttpResponse *response)
-{
-	static const int statuses[] = {204, 200, 0};
-	CrmBodyKind kind = crm_body_kind(response);
-
-	if (!is_one_of(response->status, statuses))
-		return false;
-	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		refuse_page(response, kind);
-	return true;
-}
-
-/*
- * Is it this object that does not exist?  The same code comes for one that a
- * written reference points at (captures/wcf/28 and 42), so the words, which
- * name the missing object's key in every language, decide.
- */
-static bool
-says_missing(const CrmFault *fault, const pg_uuid_t *key)
-{
-	return fault->code == CRM_CODE_DOES_NOT_EXIST &&
-		strcasestr(fault->words, key_text(key)) != NULL;
-}
-
-static CrmOutcome
-judge_change(CrmConnection *conn, const CrmHttpResponse *response,
-			 const pg_uuid_t *key, const char *action)
-{
-	if (is_done(response))
-		return CRM_DONE;
-	if (says_missing(crm_fault_read(response), key))
-		return CRM_MISSING;
-	refuse(conn, response, action);
-}
-
-static void
-check(CrmConnection *conn, const CrmEntity *entity, List *assignments)
-{
-	StringInfoData body;
-
-	initStringInfo(&body);
-	format_of(conn)->write_object(&body, entity, assignments);
-	pfree(body.data);
-}
-
-/* The object that was made must be the one that was sent. */
-static void
-check_made(const CrmEntity *entity, List *assignments, const CrmObject *made)
-{
-	ListCell   *cell;
-
-	foreach(cell, assignments)
-	{
-		const CrmAssignment *assignment = lfirst(cell);
-
-		if (assignment->field == &entity->fields[entity->key] &&
-			assignment->field->pgtype == UUIDOID &&
-			memcmp(DatumGetUUIDP(assignment->value), &made->key, UUID_LEN) != 0)
-			crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
-											 key_text(&made->key)));
-	}
-}
-
-static CrmOutcome
-create(CrmConnection *conn, const CrmEntity *entity, List *assignments, CrmObject **made)
-{
-	static const int statuses[] = {201, 200, 0};
-	const CrmFormatMethods *format = format_of(conn);
-	CrmHttpResponse *response = send_write(conn, "POST", entity->set, entity, assignments);
-
-	if (!is_one_of(response->status, statuses))
-	{
-		if (crm_fault_read(response)->code == CRM_CODE_DUPLICATE_KEY)
-			return CRM_DUPLICATE;
-		refuse(conn, response, psprintf("could not create an object of %s", entity->set));
-	}
-	check_media_type(response, format->expected);
-	*made = format->read_object(response->body, response->body_length, entity);
-	check_made(entity, assignments, *made);
-	conn->objects++;
-	return CRM_DONE;
-}
-
-static CrmOutcome
-update(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key,
-	   List *assignments)
-{
-	char	   *path = object_path(entity, key);
-	CrmHttpResponse *response = send_write(conn, "MERGE", path, entity, assignments);
-
-	return judge_change(conn, response, key, psprintf("could not change %s", path));
-}
-
-static CrmOutcome
-remove_object(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key)
-{
-	char	   *path = object_path(entity, key);
-	CrmHttpResponse *response = send_write(conn, "DELETE", path, entity, NIL);
-
-	return judge_change(conn, response, key, psprintf("could not delete %s", path));
-}
-
 const CrmProtocol crm_protocol_odata2 = {
 	.metadata = metadata,
 	.open = open_cursor,
@@ -658,8 +510,6 @@ const CrmProtocol crm_protocol_odata2 = {
 	.describe = describe,
 	.fits = fits,
 	.keys_per_query = keys_per_query,
-	.check = check,
-	.create = create,
-	.update = update,
-	.remove = remove_object
+	.check = crm_odata_check,
+	.write = crm_odata_write
 };

@@ -34,7 +34,9 @@
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/push_got.h"
 #include "sync/push_object.h"
+#include "sync/push_send.h"
 #include "sync/store.h"
 #include "sync/undo.h"
 
@@ -140,394 +142,6 @@ crm_push_pending(CrmTable *table, int limit)
 	return rows;
 }
 
-/* ----------------------------------------------- what CDMS has by now */
-
-static bool
-needs_get(CrmPushObject *object)
-{
-	return (object->action == CRM_PUSH_UPDATE || object->action == CRM_PUSH_DELETE) &&
-		!crm_asked_recently(object->id.store, &object->id.key);
-}
-
-typedef struct GotVisit
-{
-	CrmPush	   *push;
-	Oid			store;
-} GotVisit;
-
-static void
-keep_got(CrmObject *objects, int n, void *arg)
-{
-	GotVisit   *visit = arg;
-
-	for (int i = 0; i < n; i++)
-	{
-		CrmPushObject *object = crm_push_find(visit->push, &objects[i].key, visit->store,
-										 HASH_FIND, NULL);
-
-		if (object)
-			object->got = &objects[i];
-	}
-}
-
-static void
-throw_gone(CrmPushObject *object)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("object %s of %s is not in CDMS any more",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key))),
-					object->table->name),
-			 errdetail("It was deleted there, or hidden from this user."),
-			 errhint("With the table's option on_missing 'create' it would be created again.")));
-}
-
-/* An object to be changed that CDMS has no more: on_missing decides. */
-static void
-treat_gone(CrmPushObject *object)
-{
-	if (object->action == CRM_PUSH_DELETE)
-		return;
-	if (object->table->on_missing != CRM_MISSING_CREATE)
-		throw_gone(object);
-	object->action = CRM_PUSH_CREATE;
-}
-
-static void
-get_objects(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
-{
-	GotVisit	visit = {push, table->store};
-	ListCell   *lc;
-
-	crm_pull_by_keys(conn, table, crm_push_keys(objects), list_length(objects), keep_got, &visit);
-	foreach(lc, objects)
-	{
-		CrmPushObject *object = lfirst(lc);
-
-		if (object->got == NULL)
-			treat_gone(object);
-	}
-}
-
-/* What CDMS has in these columns, in the form that history keeps rows in. */
-static Datum
-got_json(CrmPushObject *object, List *columns)
-{
-	int			n = list_length(columns);
-	TupleDesc	desc = CreateTemplateTupleDesc(n);
-	Datum	   *values = palloc_array(Datum, n);
-	bool	   *nulls = palloc_array(bool, n);
-	ListCell   *lc;
-
-	foreach(lc, columns)
-	{
-		CrmColumn  *column = lfirst(lc);
-		int			i = foreach_current_index(lc);
-
-		TupleDescInitEntry(desc, i + 1, column->name, column->type, column->typmod, 0);
-		values[i] = object->got->values[column->field];
-		nulls[i] = object->got->nulls[column->field];
-	}
-	return crm_ledger_row_json(heap_form_tuple(BlessTupleDesc(desc), values, nulls), desc);
-}
-
-/*
- * What somebody changed in CDMS since we were last in step, and what this write
- * now overwrites (contract, write rule 4), goes to history.
- */
-static void
-note_conflict(CrmPushObject *object)
-{
-	CrmTable   *table = object->table;
-	List	   *overwritten = NIL;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		CrmColumn  *column = &table->columns[i];
-		bool		base_null;
-		Datum		base;
-
-		if (!crm_push_is_sent(column) ||
-			(object->action == CRM_PUSH_UPDATE && !list_member_ptr(object->columns, column)))
-			continue;
-		base = crm_push_base_value(object, column, &base_null);
-		if (crm_value_equal(column->type, base, base_null, object->got->values[column->field],
-							object->got->nulls[column->field]) ||
-			(object->row &&
-			 crm_value_equal(column->type, object->row->values[column->field],
-							 object->row->nulls[column->field],
-							 object->got->values[column->field],
-							 object->got->nulls[column->field])))
-			continue;
-		overwritten = lappend(overwritten, column);
-	}
-	if (overwritten != NIL)
-		crm_ledger_conflict(((CrmOutboxRow *) llast(object->rows))->history,
-							got_json(object, overwritten));
-}
-
-/* ------------------------------------------------------------- sending */
-
-static List *
-reversed(List *list)
-{
-	List	   *result = NIL;
-
-	for (int i = list_length(list) - 1; i >= 0; i--)
-		result = lappend(result, list_nth(list, i));
-	return result;
-}
-
-static List *
-assign(List *assignments, CrmTable *table, CrmColumn *column, Datum value, bool isnull)
-{
-	CrmAssignment *assignment = palloc_object(CrmAssignment);
-
-	assignment->field = crm_push_field(table, column);
-	assignment->value = column->has_constant ? column->constant : value;
-	assignment->isnull = column->has_constant ? false : isnull;
-	return lappend(assignments, assignment);
-}
-
-/* Values of the columns wanted, and constants, which go with every write. */
-static List *
-make_assignments(CrmPushObject *object, bool all)
-{
-	CrmTable   *table = object->table;
-	List	   *result = NIL;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		CrmColumn  *column = &table->columns[i];
-		bool		wanted;
-
-		if (!crm_push_is_sent(column) || (column == table->key && !all) ||
-			list_member_ptr(object->deferred, column))
-			continue;
-		wanted = all ? !object->row->nulls[column->field] :
-			list_member_ptr(object->columns, column);
-		if (wanted || column->has_constant)
-			result = assign(result, table, column, object->row->values[column->field],
-							object->row->nulls[column->field]);
-	}
-	return result;
-}
-
-static void
-throw_duplicate(CrmPushObject *object)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNIQUE_VIOLATION),
-			 errmsg("CDMS already has an object of key %s of entity \"%s\"",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key))),
-					object->table->entity.name),
-			 errhint("SELECT it from %s, then UPDATE it.", object->table->name)));
-}
-
-static bool
-was_pending(CrmPushObject *object)
-{
-	return ((CrmOutboxRow *) linitial(object->rows))->pending;
-}
-
-/* Is all there is to push that a read did not find it? */
-static bool
-is_found_missing(CrmPushObject *object)
-{
-	CrmOutboxRow *row = linitial(object->rows);
-
-	return list_length(object->rows) == 1 && row->operation == 'i' && row->changed == NULL;
-}
-
-/* The value that a column had in CDMS before, as a write that puts it back. */
-static List *
-assign_before(List *assignments, CrmPushObject *object, CrmColumn *column)
-{
-	CrmAssignment *assignment = palloc_object(CrmAssignment);
-
-	assignment->field = crm_push_field(object->table, column);
-	if (object->got)
-	{
-		assignment->value = object->got->values[column->field];
-		assignment->isnull = object->got->nulls[column->field];
-	}
-	else
-		assignment->value = crm_push_base_value(object, column, &assignment->isnull);
-	return lappend(assignments, assignment);
-}
-
-/* What puts back an update, or an object that is deleted. */
-static List *
-before_assignments(CrmPushObject *object)
-{
-	CrmTable   *table = object->table;
-	List	   *result = NIL;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		CrmColumn  *column = &table->columns[i];
-
-		if (!crm_push_is_sent(column))
-			continue;
-		if (object->action == CRM_PUSH_DELETE || list_member_ptr(object->columns, column) ||
-			(column->has_constant && object->got))
-			result = assign_before(result, object, column);
-	}
-	return result;
-}
-
-static CrmSent *
-make_write(CrmPushObject *object, CrmSentAction action, List *before, List *after)
-{
-	CrmSent    *write = palloc0_object(CrmSent);
-
-	write->action = action;
-	write->table = object->table;
-	write->conn = object->conn;
-	write->role = ((CrmOutboxRow *) llast(object->rows))->role;
-	write->key = object->id.key;
-	write->before = before;
-	write->after = after;
-	if (object->write)
-		write->intent = object->write->intent;
-	else
-		ItemPointerSetInvalid(&write->intent);
-	return write;
-}
-
-/* Before it is sent: should the transaction fail, it may have to be undone. */
-static CrmSent *
-note_sent(CrmPushObject *object, CrmSentAction action, List *before, List *after)
-{
-	CrmSent    *note = make_write(object, action, before, after);
-
-	sent = lappend(sent, note);
-	return note;
-}
-
-/* The last write that was noted was not carried out, as CDMS itself says. */
-static void
-drop_note(void)
-{
-	sent = list_delete_last(sent);
-}
-
-static void send_create(CrmPushObject *object);
-
-static void
-send_update(CrmPushObject *object)
-{
-	List	   *assignments = make_assignments(object, false);
-	CrmSent    *note = note_sent(object, CRM_SENT_UPDATE, before_assignments(object), assignments);
-
-	if (object->conn->protocol->update(object->conn, &object->table->entity, &object->id.key,
-									   assignments) == CRM_MISSING)
-	{
-		drop_note();
-		treat_gone(object);
-		send_create(object);
-	}
-	else
-		note->answered = true;
-}
-
-static void
-keep_existing(CrmObject *objects, int n, void *arg)
-{
-	if (n > 0)
-		((CrmPushObject *) arg)->got = &objects[0];
-}
-
-/*
- * A pending creation is of an object that is there: it was sent before and the
- * answer, or our transaction, was lost; or somebody else made it.  What differs
- * is written, with what was there before noted.
- */
-static void
-update_existing(CrmPushObject *object)
-{
-	CrmTable   *table = object->table;
-
-	object->action = CRM_PUSH_UPDATE;
-	if (is_found_missing(object))
-		return;					/* it is back, or was hidden: CDMS's version stands */
-	crm_pull_by_keys(object->conn, table, &object->id.key, 1, keep_existing, object);
-	if (object->got == NULL)
-		throw_gone(object);
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		CrmColumn  *column = &table->columns[i];
-
-		if (crm_push_is_sent(column) && column != table->key && !object->row->nulls[column->field] &&
-			!crm_value_equal(column->type, object->row->values[column->field], false,
-							 object->got->values[column->field], object->got->nulls[column->field]))
-			object->columns = lappend(object->columns, column);
-	}
-	if (object->columns == NIL)
-		return;
-	note_conflict(object);
-	send_update(object);
-}
-
-static void
-send_create(CrmPushObject *object)
-{
-	List	   *assignments = make_assignments(object, true);
-	CrmSent    *note = note_sent(object, CRM_SENT_CREATE, NIL, assignments);
-
-	if (object->conn->protocol->create(object->conn, &object->table->entity, assignments,
-									   &object->made) != CRM_DUPLICATE)
-	{
-		note->answered = true;
-		return;
-	}
-	drop_note();
-	if (!was_pending(object))
-		throw_duplicate(object);
-	update_existing(object);
-}
-
-/*
- * References of a new object to one that was not there yet, for it refers back:
- * they follow when both are.
- */
-static void
-send_deferred(CrmPushObject *object)
-{
-	if (object->deferred == NIL || object->made == NULL)
-		return;
-	object->action = CRM_PUSH_UPDATE;
-	object->got = object->made;
-	object->made = NULL;		/* it is read back as changed */
-	object->columns = object->deferred;
-	object->deferred = NIL;
-	send_update(object);
-}
-
-static void
-send_delete(CrmPushObject *object)
-{
-	CrmSent    *note = note_sent(object, CRM_SENT_DELETE, before_assignments(object), NIL);
-
-	/* Gone already is as good, and then nothing is to be undone. */
-	if (object->conn->protocol->remove(object->conn, &object->table->entity,
-									   &object->id.key) == CRM_MISSING)
-		drop_note();
-	note->answered = true;
-}
-
-static void
-send_objects(List *objects, void (*send) (CrmPushObject *object))
-{
-	ListCell   *lc;
-
-	foreach(lc, objects)
-	{
-		CHECK_FOR_INTERRUPTS();
-		send(lfirst(lc));
-	}
-}
-
 /* ----------------------------------------------------------- read-back */
 
 static bool
@@ -595,15 +209,6 @@ set_deadline(List *objects)
 							  "commit_timeout");
 }
 
-/* What can't be written for one object must not be noticed after another was sent. */
-static void
-check_values(CrmPushObject *object)
-{
-	if (object->action == CRM_PUSH_CREATE || object->action == CRM_PUSH_UPDATE)
-		object->conn->protocol->check(object->conn, &object->table->entity,
-									  make_assignments(object, object->action == CRM_PUSH_CREATE));
-}
-
 /*
  * Does it go out whatever becomes of this transaction?  All of it was pending, or
  * it is a creation that was, which is known again when it is repeated.
@@ -614,29 +219,21 @@ is_sent_again(CrmPushObject *object)
 	ListCell   *lc;
 
 	if (object->action == CRM_PUSH_CREATE)
-		return was_pending(object);
+		return crm_push_was_pending(object);
 	foreach(lc, object->rows)
 		if (!((CrmOutboxRow *) lfirst(lc))->pending)
 			return false;
 	return true;
 }
 
-static CrmSent *
-plan_write(CrmPushObject *object)
+static List *
+reversed(List *list)
 {
-	switch (object->action)
-	{
-		case CRM_PUSH_CREATE:
-			return make_write(object, CRM_SENT_CREATE, NIL, make_assignments(object, true));
-		case CRM_PUSH_UPDATE:
-			return make_write(object, CRM_SENT_UPDATE, before_assignments(object),
-							  make_assignments(object, false));
-		case CRM_PUSH_DELETE:
-			return make_write(object, CRM_SENT_DELETE, before_assignments(object), NIL);
-		case CRM_PUSH_NONE:
-			break;
-	}
-	return NULL;
+	List	   *result = NIL;
+
+	for (int i = list_length(list) - 1; i >= 0; i--)
+		result = lappend(result, list_nth(list, i));
+	return result;
 }
 
 static List *
@@ -650,7 +247,7 @@ plan_writes(List *writes, List *objects)
 
 		if (is_sent_again(object))
 			continue;
-		object->write = plan_write(object);
+		object->write = crm_push_plan(object);
 		writes = lappend(writes, object->write);
 	}
 	return writes;
@@ -691,18 +288,26 @@ settle_intents(List *objects)
 		crm_intent_settle(lfirst_oid(lc));
 }
 
-/* What CDMS has of the objects now, and what of it will be overwritten. */
+/* What one object refers to must be there before it: level by level. */
 static void
-look_at_cdms(CrmPush *push)
+send_upwards(List *objects)
 {
-	ListCell   *lc;
+	List	   *wave;
 
-	crm_push_foreach_group(push, needs_get, get_objects);
-	foreach(lc, push->objects)
-		if (((CrmPushObject *) lfirst(lc))->got)
-			note_conflict(lfirst(lc));
-	foreach(lc, push->objects)
-		check_values(lfirst(lc));
+	for (int level = 0; (wave = crm_push_at_level(objects, level)) != NIL; level++)
+		crm_push_send(wave, &sent);
+}
+
+/* And what refers to it be gone before it is. */
+static void
+send_downwards(List *objects)
+{
+	int			level = 0;
+
+	while (crm_push_at_level(objects, level) != NIL)
+		level++;
+	while (level-- > 0)
+		crm_push_send(crm_push_at_level(objects, level), &sent);
 }
 
 /* Sends what these rows of the outbox say, and takes them out of it. */
@@ -714,19 +319,22 @@ push_rows(void *arg)
 	List	   *created;
 	List	   *updated;
 	List	   *deleted;
+	ListCell   *lc;
 
 	settle_intents(push->objects);
 	set_deadline(push->objects);
-	look_at_cdms(push);
+	crm_push_get(push);
+	foreach(lc, push->objects)
+		crm_push_check(lfirst(lc));
 
 	created = crm_push_in_order(push, CRM_PUSH_CREATE);
 	updated = crm_push_in_order(push, CRM_PUSH_UPDATE);
 	deleted = reversed(crm_push_in_order(push, CRM_PUSH_DELETE));
 	note_intents(created, updated, deleted);
-	send_objects(created, send_create);
-	send_objects(created, send_deferred);
-	send_objects(updated, send_update);
-	send_objects(deleted, send_delete);
+	send_upwards(created);
+	crm_push_send_deferred(created, &sent);
+	crm_push_send(updated, &sent);
+	send_downwards(deleted);
 
 	/* Out of the outbox first: a pull leaves alone what stands in it. */
 	crm_ledger_done(rows);
@@ -876,20 +484,6 @@ push_rounds(void)
 	}
 }
 
-/*
- * Did the last write surely not happen?  Of an answer that was lost nobody can
- * say, and a 500 may come from anybody on the way.
- */
-static bool
-is_surely_not_done(ErrorData *error)
-{
-	return !((CrmSent *) llast(sent))->answered &&
-		(error->sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION ||
-		 error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
-		 error->sqlerrcode == ERRCODE_INVALID_PASSWORD ||
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION);
-}
-
 static void
 push_everything(void *arg)
 {
@@ -931,8 +525,6 @@ undo_and_throw(ErrorData *error)
 	char	   *outcome;
 	ListCell   *lc;
 
-	if (sent != NIL && is_surely_not_done(error))
-		drop_note();
 	if (sent != NIL)
 		undoings = crm_undo(sent);
 	outcome = crm_undo_summary(undoings);

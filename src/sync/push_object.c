@@ -143,6 +143,12 @@ decide_action(CrmPushObject *object)
 }
 
 bool
+crm_push_was_pending(CrmPushObject *object)
+{
+	return ((CrmOutboxRow *) linitial(object->rows))->pending;
+}
+
+bool
 crm_push_is_sent(const CrmColumn *column)
 {
 	return column->field >= 0 && column->writable == CRM_WRITABLE;
@@ -426,7 +432,7 @@ static bool order_object(CrmPush *push, CrmPushObject *object, CrmPushAction act
  * is one that waits for the one that refers to it: a circle.
  */
 static bool
-order_key(CrmPush *push, const pg_uuid_t *key, CrmPushAction action, List **ordered)
+order_key(CrmPush *push, const pg_uuid_t *key, CrmPushAction action, List **ordered, int *level)
 {
 	bool		result = true;
 	ListCell   *lc;
@@ -437,6 +443,8 @@ order_key(CrmPush *push, const pg_uuid_t *key, CrmPushAction action, List **orde
 
 		if (object && !order_object(push, object, action, ordered))
 			result = false;
+		else if (object && object->action == action)
+			*level = Max(*level, object->level + 1);
 	}
 	return result;
 }
@@ -475,7 +483,8 @@ order_object(CrmPush *push, CrmPushObject *object, CrmPushAction action, List **
 		CrmColumn  *column = &object->table->columns[i];
 		pg_uuid_t  *key = referenced_key(object, column);
 
-		if (key && !order_key(push, key, action, ordered) && action == CRM_PUSH_CREATE)
+		if (key && !order_key(push, key, action, ordered, &object->level) &&
+			action == CRM_PUSH_CREATE)
 			object->deferred = lappend(object->deferred, column);
 	}
 	object->open = false;
@@ -492,4 +501,16 @@ crm_push_in_order(CrmPush *push, CrmPushAction action)
 	foreach(lc, push->objects)
 		order_object(push, lfirst(lc), action, &ordered);
 	return ordered;
+}
+
+List *
+crm_push_at_level(List *objects, int level)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+		if (((CrmPushObject *) lfirst(lc))->level == level)
+			result = lappend(result, lfirst(lc));
+	return result;
 }

@@ -43,6 +43,7 @@ typedef struct CrmPushObject
 	CrmObject  *made;			/* what CDMS made of it (create) */
 	List	   *deferred;		/* CrmColumn *: references sent after creation */
 	CrmSent    *write;			/* as it was planned, or NULL */
+	int			level;			/* deeper than all it refers to */
 	bool		ordered;
 	bool		open;			/* what it refers to is being ordered */
 } CrmPushObject;
@@ -76,6 +77,9 @@ extern CrmPushObject *crm_push_find(CrmPush *push, const pg_uuid_t *key, Oid sto
 /* What the column held when it was last in step with CDMS. */
 extern Datum crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull);
 
+/* Was it waiting before this transaction wrote it? */
+extern bool crm_push_was_pending(CrmPushObject *object);
+
 /* Is the column one whose value CDMS takes? */
 extern bool crm_push_is_sent(const CrmColumn *column);
 
@@ -92,6 +96,9 @@ extern List *crm_push_assignments_from_json(CrmTable *table, Jsonb *json);
  * The objects with this action: what an object refers to comes before it.
  */
 extern List *crm_push_in_order(CrmPush *push, CrmPushAction action);
+
+/* Those of them that have this level: none refers to another.  NIL: nor has any a higher. */
+extern List *crm_push_at_level(List *objects, int level);
 
 /*
  * Calls visit with each group of objects that have one table and one connection

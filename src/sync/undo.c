@@ -53,8 +53,8 @@ is_rounded(const CrmField *field, Datum sent, Datum now)
 	return field->scalar == CRM_DOUBLE;
 }
 
-static bool
-holds(CrmObject *object, const CrmEntity *entity, const CrmAssignment *assignment)
+bool
+crm_undo_holds(CrmObject *object, const CrmEntity *entity, const CrmAssignment *assignment)
 {
 	int			field = assignment->field - entity->fields;
 
@@ -76,6 +76,20 @@ assignment_of(List *assignments, const CrmField *field)
 	return NULL;
 }
 
+/* One write, now; what CDMS or the network says against it is an ERROR. */
+static CrmOutcome
+write_now(CrmSent *sent, CrmWriteKind kind, List *assignments)
+{
+	CrmWrite	write = {
+		.kind = kind,.entity = &sent->table->entity,.key = sent->key,.assignments = assignments
+	};
+
+	sent->conn->protocol->write(sent->conn, list_make1(&write));
+	if (write.error)
+		ReThrowError(write.error);
+	return write.outcome;
+}
+
 static void
 undo_create(CrmUndoing *undoing)
 {
@@ -85,12 +99,12 @@ undo_create(CrmUndoing *undoing)
 	if (undoing->now == NULL)
 		return;
 	foreach(lc, sent->after)
-		if (!holds(undoing->now, &sent->table->entity, lfirst(lc)))
+		if (!crm_undo_holds(undoing->now, &sent->table->entity, lfirst(lc)))
 		{
 			undoing->left = "somebody has changed it since";
 			return;
 		}
-	(void) sent->conn->protocol->remove(sent->conn, &sent->table->entity, &sent->key);
+	(void) write_now(sent, CRM_REMOVE, NIL);
 	undoing->undone = true;
 }
 
@@ -111,16 +125,16 @@ undo_update(CrmUndoing *undoing)
 	{
 		CrmAssignment *before = lfirst(lc);
 
-		if (holds(undoing->now, entity, before))
+		if (crm_undo_holds(undoing->now, entity, before))
 			continue;
-		if (holds(undoing->now, entity, assignment_of(sent->after, before->field)))
+		if (crm_undo_holds(undoing->now, entity, assignment_of(sent->after, before->field)))
 			restored = lappend(restored, before);
 		else
 			undoing->left = "somebody has changed it since";
 	}
 	if (restored == NIL)
 		return;
-	(void) sent->conn->protocol->update(sent->conn, entity, &sent->key, restored);
+	(void) write_now(sent, CRM_UPDATE, restored);
 	undoing->undone = true;
 }
 
@@ -128,12 +142,10 @@ static void
 undo_delete(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
-	CrmObject  *made;
 
 	if (undoing->now)
 		return;					/* it was not carried out */
-	if (sent->conn->protocol->create(sent->conn, &sent->table->entity, sent->before,
-									 &made) == CRM_DUPLICATE)
+	if (write_now(sent, CRM_CREATE, sent->before) == CRM_DUPLICATE)
 		undoing->left = "it was deleted, and is hidden or somebody else's now";
 	else
 		undoing->left = "it was created again, without what CDMS sets itself";
@@ -196,8 +208,11 @@ crm_undo(List *sent)
 						  "commit_timeout");
 	for (int i = list_length(sent) - 1; i >= 0; i--)
 	{
-		CrmUndoing *undoing = palloc0_object(CrmUndoing);
+		CrmUndoing *undoing;
 
+		if (((CrmSent *) list_nth(sent, i))->not_done)
+			continue;
+		undoing = palloc0_object(CrmUndoing);
 		undoing->sent = list_nth(sent, i);
 		if (lost < MOST_LOST)
 			lost = undo_attempt(undoing) ? lost + 1 : 0;

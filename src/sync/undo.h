@@ -31,6 +31,7 @@ typedef struct CrmSent
 								 * nothing */
 	List	   *after;			/* CrmAssignment *: what was sent */
 	bool		answered;		/* CDMS said that it was done */
+	bool		not_done;		/* surely not, or another note speaks for it */
 	ItemPointerData intent;		/* its row of crm_sync.intent; invalid: none */
 } CrmSent;
 
@@ -53,5 +54,12 @@ extern List *crm_undo(List *sent);
 
 /* The same in words, for a DETAIL; NULL where there was nothing to undo. */
 extern char *crm_undo_summary(List *undoings);
+
+/*
+ * Has the object the value that was assigned?  CDMS rounds amounts, and dates to
+ * whole seconds.
+ */
+extern bool crm_undo_holds(CrmObject *object, const CrmEntity *entity,
+						   const CrmAssignment *assignment);
 
 #endif							/* CRM_UNDO_H */

@@ -1,0 +1,40 @@
+/*
+ * cdms/odata.h
+ *	  What the parts of the OData v2 protocol share: reads (odata.c) and writes
+ *	  (odata_write.c).
+ */
+#ifndef CRM_ODATA_H
+#define CRM_ODATA_H
+
+#include "cdms/cdms.h"
+#include "cdms/error.h"
+#include "cdms/format.h"
+
+extern const CrmFormatMethods *crm_odata_format(const CrmConnection *conn);
+
+extern char *crm_odata_key_text(const pg_uuid_t *key);
+
+/* ".../OrganizationData.svc/AccountSet?$select=...&$filter=..."; either may be NULL. */
+extern char *crm_odata_url(const CrmConnection *conn, const char *set, const char *select,
+						   const char *filter);
+
+/* Is the status one of these (ended by 0)? */
+extern bool crm_odata_is_one_of(int status, const int *statuses);
+
+/* Does CDMS have no time now: 429, 503? */
+extern bool crm_odata_is_overloaded(const CrmHttpResponse *response);
+
+/* ERROR unless what came is data of this media type. */
+extern void crm_odata_check_media_type(const CrmHttpResponse *response, const char *expected);
+
+/* The ERROR for an HTML page in place of data, and for any other refusal of action. */
+extern void crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
+			pg_attribute_noreturn();
+extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
+							 const char *action) pg_attribute_noreturn();
+
+/* CrmProtocol's check and write. */
+extern void crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments);
+extern void crm_odata_write(CrmConnection *conn, List *writes);
+
+#endif							/* CRM_ODATA_H */

@@ -1,0 +1,220 @@
+/*
+ * cdms/odata_write.c
+ *	  POST, MERGE and DELETE, several at a time.
+ *
+ * A write leaves once.  What the answer says becomes an outcome and not an ERROR, so
+ * that those under way beside it are waited for; whether one without an answer was
+ * carried out, and whether it is sent again, is for sync/ to find out.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "cdms/builder.h"
+#include "cdms/login.h"
+#include "cdms/odata.h"
+
+/* "AccountSet(guid'...')" */
+static char *
+object_path(const CrmWrite *write)
+{
+	return psprintf("%s(guid'%s')", write->entity->set, crm_odata_key_text(&write->key));
+}
+
+/* ------------------------------------------------------------- the answer */
+
+/*
+ * A write that answers without a body: 204, or 200 from some proxies, unless
+ * that brings a page along.
+ */
+static bool
+is_done(const CrmHttpResponse *response)
+{
+	static const int statuses[] = {204, 200, 0};
+	CrmBodyKind kind = crm_body_kind(response);
+
+	if (!crm_odata_is_one_of(response->status, statuses))
+		return false;
+	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
+		crm_odata_refuse_page(response, kind);
+	return true;
+}
+
+/*
+ * Is it this object that does not exist?  The same code comes for one that a
+ * written reference points at (captures/wcf/28 and 42), so the words, which
+ * name the missing object's key in every language, decide.
+ */
+static bool
+says_missing(const CrmFault *fault, const pg_uuid_t *key)
+{
+	return fault->code == CRM_CODE_DOES_NOT_EXIST &&
+		strcasestr(fault->words, crm_odata_key_text(key)) != NULL;
+}
+
+/* What is tried, for messages. */
+static char *
+action_of(const CrmWrite *write)
+{
+	if (write->kind == CRM_CREATE)
+		return psprintf("could not create an object of %s", write->entity->set);
+	return psprintf("could not %s %s", write->kind == CRM_UPDATE ? "change" : "delete",
+					object_path(write));
+}
+
+static void
+judge_change(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
+{
+	if (is_done(response))
+		write->outcome = CRM_DONE;
+	else if (says_missing(crm_fault_read(response), &write->key))
+		write->outcome = CRM_MISSING;
+	else
+		crm_odata_refuse(conn, response, action_of(write));
+}
+
+/* The object that was made must be the one that was sent. */
+static void
+check_made(const CrmWrite *write)
+{
+	if (memcmp(&write->key, &write->made->key, UUID_LEN) != 0)
+		crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
+										 crm_odata_key_text(&write->made->key)));
+}
+
+static void
+judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
+{
+	static const int statuses[] = {201, 200, 0};
+	const CrmFormatMethods *format = crm_odata_format(conn);
+
+	if (crm_odata_is_one_of(response->status, statuses))
+	{
+		crm_odata_check_media_type(response, format->expected);
+		write->made = format->read_object(response->body, response->body_length, write->entity);
+		check_made(write);
+		write->outcome = CRM_DONE;
+		conn->objects++;
+	}
+	else if (crm_fault_read(response)->code == CRM_CODE_DUPLICATE_KEY)
+		write->outcome = CRM_DUPLICATE;
+	else
+		crm_odata_refuse(conn, response, action_of(write));
+}
+
+/* CDMS has no time: nothing is known but when it may have. */
+static void
+judge_overload(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
+{
+	write->outcome = CRM_UNKNOWN;
+	write->retry_after = response->retry_after;
+	crm_odata_refuse(conn, response, action_of(write));
+}
+
+/* ------------------------------------------------------------ the request */
+
+static const struct
+{
+	const char *method;
+	bool		tunnelled;		/* as captures/odata/05 */
+	void		(*judge) (CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response);
+}			kinds[] = {
+	[CRM_CREATE] = {"POST", false, judge_create},
+	[CRM_UPDATE] = {"MERGE", true, judge_change},
+	[CRM_REMOVE] = {"DELETE", false, judge_change},
+};
+
+static CrmHttpRequest *
+make_request(CrmConnection *conn, const CrmWrite *write)
+{
+	const CrmFormatMethods *format = crm_odata_format(conn);
+	CrmHttpRequest *request = palloc0_object(CrmHttpRequest);
+	StringInfoData body;
+
+	request->method = kinds[write->kind].method;
+	request->tunnelled = kinds[write->kind].tunnelled;
+	request->url = crm_odata_url(conn, write->kind == CRM_CREATE ? write->entity->set :
+								 object_path(write), NULL, NULL);
+	request->headers = list_make1(unconstify(char *, format->accept));
+	if (write->assignments != NIL)
+	{
+		initStringInfo(&body);
+		format->write_object(&body, write->entity, write->assignments);
+		request->headers = lappend(request->headers, unconstify(char *, format->content_type));
+		request->body = body.data;
+		request->body_length = body.len;
+	}
+	return request;
+}
+
+void
+crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	crm_odata_format(conn)->write_object(&body, entity, assignments);
+	pfree(body.data);
+}
+
+/* ---------------------------------------------------------------- sending */
+
+/*
+ * Takes the error that was just thrown for the write's outcome, unless it is about
+ * this session.  There is no subtransaction round it: only the network has been
+ * used, and whoever gets an error as outcome ends by throwing it.
+ */
+static void
+keep_error(CrmWrite *write, MemoryContext memory)
+{
+	MemoryContextSwitchTo(memory);
+	write->error = CopyErrorData();
+	if (ERRCODE_TO_CATEGORY(write->error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		PG_RE_THROW();
+	FlushErrorState();
+	if (write->outcome != CRM_UNKNOWN)
+		write->outcome = write->error->sqlerrcode == ERRCODE_CONNECTION_FAILURE ?
+			CRM_UNKNOWN : CRM_REFUSED;
+}
+
+static void
+send_one(CrmConnection *conn, CrmWrite *write)
+{
+	MemoryContext memory = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		CrmHttpResponse *response = crm_login_send(conn, make_request(conn, write));
+
+		if (crm_odata_is_overloaded(response))
+			judge_overload(conn, write, response);
+		kinds[write->kind].judge(conn, write, response);
+	}
+	PG_CATCH();
+	{
+		keep_error(write, memory);
+	}
+	PG_END_TRY();
+}
+
+void
+crm_odata_write(CrmConnection *conn, List *writes)
+{
+	bool		refused = false;
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		write->outcome = CRM_UNSENT;
+		write->retry_after = -1;
+		if (refused)
+			continue;
+		send_one(conn, write);
+		refused = write->outcome == CRM_REFUSED;
+	}
+}

@@ -1,0 +1,429 @@
+/*
+ * sync/push_send.c
+ *	  Sending the writes of a COMMIT.
+ *
+ * Writes that don't depend on each other go out together.  Each is noted first, for
+ * should the transaction fail it may have to be undone.  An answer may be lost: a
+ * change carries absolute values and a deletion names its object, so they are
+ * repeated; a creation only when the object is not there, by its key.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "sync/ledger.h"
+#include "sync/push_got.h"
+#include "sync/push_send.h"
+
+/* A write that is under way. */
+typedef struct Sending
+{
+	CrmPushObject *object;
+	CrmSent    *note;
+	CrmWrite	write;
+} Sending;
+
+/* ------------------------------------------------------ what is written */
+
+static List *
+assign(List *assignments, CrmTable *table, CrmColumn *column, Datum value, bool isnull)
+{
+	CrmAssignment *assignment = palloc_object(CrmAssignment);
+
+	assignment->field = crm_push_field(table, column);
+	assignment->value = column->has_constant ? column->constant : value;
+	assignment->isnull = column->has_constant ? false : isnull;
+	return lappend(assignments, assignment);
+}
+
+/* Values of the columns wanted, and constants, which go with every write. */
+static List *
+make_assignments(CrmPushObject *object, bool all)
+{
+	CrmTable   *table = object->table;
+	List	   *result = NIL;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+		bool		wanted;
+
+		if (!crm_push_is_sent(column) || (column == table->key && !all) ||
+			list_member_ptr(object->deferred, column))
+			continue;
+		wanted = all ? !object->row->nulls[column->field] :
+			list_member_ptr(object->columns, column);
+		if (wanted || column->has_constant)
+			result = assign(result, table, column, object->row->values[column->field],
+							object->row->nulls[column->field]);
+	}
+	return result;
+}
+
+/* The value that a column had in CDMS before, as a write that puts it back. */
+static List *
+assign_before(List *assignments, CrmPushObject *object, CrmColumn *column)
+{
+	CrmAssignment *assignment = palloc_object(CrmAssignment);
+
+	assignment->field = crm_push_field(object->table, column);
+	if (object->got)
+	{
+		assignment->value = object->got->values[column->field];
+		assignment->isnull = object->got->nulls[column->field];
+	}
+	else
+		assignment->value = crm_push_base_value(object, column, &assignment->isnull);
+	return lappend(assignments, assignment);
+}
+
+/* What puts back an update, or an object that is deleted. */
+static List *
+before_assignments(CrmPushObject *object)
+{
+	CrmTable   *table = object->table;
+	List	   *result = NIL;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (!crm_push_is_sent(column))
+			continue;
+		if (object->action == CRM_PUSH_DELETE || list_member_ptr(object->columns, column) ||
+			(column->has_constant && object->got))
+			result = assign_before(result, object, column);
+	}
+	return result;
+}
+
+static CrmSent *
+make_write(CrmPushObject *object, CrmSentAction action, List *before, List *after)
+{
+	CrmSent    *write = palloc0_object(CrmSent);
+
+	write->action = action;
+	write->table = object->table;
+	write->conn = object->conn;
+	write->role = ((CrmOutboxRow *) llast(object->rows))->role;
+	write->key = object->id.key;
+	write->before = before;
+	write->after = after;
+	if (object->write)
+		write->intent = object->write->intent;
+	else
+		ItemPointerSetInvalid(&write->intent);
+	return write;
+}
+
+CrmSent *
+crm_push_plan(CrmPushObject *object)
+{
+	switch (object->action)
+	{
+		case CRM_PUSH_CREATE:
+			return make_write(object, CRM_SENT_CREATE, NIL, make_assignments(object, true));
+		case CRM_PUSH_UPDATE:
+			return make_write(object, CRM_SENT_UPDATE, before_assignments(object),
+							  make_assignments(object, false));
+		case CRM_PUSH_DELETE:
+			return make_write(object, CRM_SENT_DELETE, before_assignments(object), NIL);
+		case CRM_PUSH_NONE:
+			break;
+	}
+	return NULL;
+}
+
+void
+crm_push_check(CrmPushObject *object)
+{
+	if (object->action == CRM_PUSH_CREATE || object->action == CRM_PUSH_UPDATE)
+		object->conn->protocol->check(object->conn, &object->table->entity,
+									  make_assignments(object, object->action == CRM_PUSH_CREATE));
+}
+
+/* ------------------------------------------------- what became of it */
+
+static void
+throw_duplicate(CrmPushObject *object)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("CDMS already has an object of key %s of entity \"%s\"",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key))),
+					object->table->entity.name),
+			 errhint("SELECT it from %s, then UPDATE it.", object->table->name)));
+}
+
+/* Is all there is to push that a read did not find it? */
+static bool
+is_found_missing(CrmPushObject *object)
+{
+	CrmOutboxRow *row = linitial(object->rows);
+
+	return list_length(object->rows) == 1 && row->operation == 'i' && row->changed == NULL;
+}
+
+/*
+ * A pending creation is of an object that is there: it was sent before and the
+ * answer, or our transaction, was lost; or somebody else made it.  What differs
+ * is written, with what was there before noted.
+ */
+static void
+update_existing(CrmPushObject *object)
+{
+	CrmTable   *table = object->table;
+
+	object->action = CRM_PUSH_UPDATE;
+	if (is_found_missing(object))
+		return;					/* it is back, or was hidden: CDMS's version stands */
+	crm_push_get_one(object);
+	if (object->got == NULL)
+		crm_push_treat_gone(object);
+	for (int i = 0; object->got && i < table->ncolumns; i++)
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		if (crm_push_is_sent(column) && column != table->key && !object->row->nulls[column->field] &&
+			!crm_value_equal(column->type, object->row->values[column->field], false,
+							 object->got->values[column->field], object->got->nulls[column->field]))
+			object->columns = lappend(object->columns, column);
+	}
+	if (object->columns != NIL)
+		crm_push_note_conflict(object);
+}
+
+/*
+ * Did the write surely not happen?  Of an answer that was lost nobody can say, and a
+ * 500 may come from anybody on the way.
+ */
+static bool
+is_surely_not_done(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION ||
+		error->sqlerrcode == ERRCODE_INVALID_PASSWORD;
+}
+
+/* It is in CDMS as it was sent, so the answer to its creation was lost. */
+static bool
+has_arrived(Sending *sending)
+{
+	CrmPushObject *object = sending->object;
+	ListCell   *lc;
+
+	if (object->action != CRM_PUSH_CREATE)
+		return false;
+	crm_push_get_one(object);
+	if (object->got == NULL)
+		return false;
+	foreach(lc, sending->note->after)
+		if (!crm_undo_holds(object->got, &object->table->entity, lfirst(lc)))
+			throw_duplicate(object);
+	object->made = object->got;
+	sending->note->answered = true;
+	return true;
+}
+
+/* The first refusal is the transaction's; it is thrown when all have been answered. */
+typedef struct Verdict
+{
+	ErrorData  *refusal;
+	List	   *unknown;		/* Sending *: got no answer */
+	List	   *again;			/* CrmPushObject *: to be written another way */
+} Verdict;
+
+static void
+judge_missing(Sending *sending, Verdict *verdict)
+{
+	sending->note->not_done = true;
+	if (sending->object->action != CRM_PUSH_UPDATE)
+		return;					/* gone already is as good */
+	crm_push_treat_gone(sending->object);
+	verdict->again = lappend(verdict->again, sending->object);
+}
+
+static void
+judge_duplicate(Sending *sending, Verdict *verdict)
+{
+	CrmPushObject *object = sending->object;
+
+	sending->note->not_done = true;
+	if (!crm_push_was_pending(object))
+		throw_duplicate(object);
+	update_existing(object);
+	if (object->action == CRM_PUSH_CREATE || object->columns != NIL)
+		verdict->again = lappend(verdict->again, object);
+}
+
+static void
+judge(Sending *sending, Verdict *verdict)
+{
+	switch (sending->write.outcome)
+	{
+		case CRM_DONE:
+			sending->note->answered = true;
+			sending->object->made = sending->write.made;
+			break;
+		case CRM_MISSING:
+			judge_missing(sending, verdict);
+			break;
+		case CRM_DUPLICATE:
+			judge_duplicate(sending, verdict);
+			break;
+		case CRM_REFUSED:
+			sending->note->not_done = is_surely_not_done(sending->write.error);
+			if (verdict->refusal == NULL)
+				verdict->refusal = sending->write.error;
+			break;
+		case CRM_UNKNOWN:
+			verdict->unknown = lappend(verdict->unknown, sending);
+			break;
+		case CRM_UNSENT:
+			sending->note->not_done = true;
+			break;
+	}
+}
+
+/* -------------------------------------------------------------- sending */
+
+static Sending *
+begin_sending(CrmPushObject *object, List **sent)
+{
+	static const CrmWriteKind kinds[] = {
+		[CRM_SENT_CREATE] = CRM_CREATE,
+		[CRM_SENT_UPDATE] = CRM_UPDATE,
+		[CRM_SENT_DELETE] = CRM_REMOVE,
+	};
+	Sending    *sending = palloc0_object(Sending);
+
+	sending->object = object;
+	sending->note = crm_push_plan(object);
+	sending->write.kind = kinds[sending->note->action];
+	sending->write.entity = &object->table->entity;
+	sending->write.key = object->id.key;
+	sending->write.assignments = sending->note->after;
+	*sent = lappend(*sent, sending->note);
+	return sending;
+}
+
+/* Those of the list that have the first one's connection; the others stay in it. */
+static List *
+take_group(List **objects)
+{
+	CrmConnection *conn = ((CrmPushObject *) linitial(*objects))->conn;
+	List	   *group = NIL;
+	List	   *others = NIL;
+	ListCell   *lc;
+
+	foreach(lc, *objects)
+		if (((CrmPushObject *) lfirst(lc))->conn == conn)
+			group = lappend(group, lfirst(lc));
+		else
+			others = lappend(others, lfirst(lc));
+	*objects = others;
+	return group;
+}
+
+/* One after the other's answers are judged when all are there: nothing is forgotten. */
+static void
+send_group(List *group, List **sent, Verdict *verdict)
+{
+	CrmConnection *conn = ((CrmPushObject *) linitial(group))->conn;
+	List	   *sendings = NIL;
+	List	   *writes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, group)
+	{
+		Sending    *sending = begin_sending(lfirst(lc), sent);
+
+		sendings = lappend(sendings, sending);
+		writes = lappend(writes, &sending->write);
+	}
+	conn->protocol->write(conn, writes);
+	foreach(lc, sendings)
+		if (((Sending *) lfirst(lc))->write.outcome == CRM_UNSENT)
+			((Sending *) lfirst(lc))->note->not_done = true;
+	foreach(lc, sendings)
+		judge(lfirst(lc), verdict);
+	if (verdict->refusal)
+		ReThrowError(verdict->refusal);
+}
+
+static int
+longest_retry_after(List *unknown)
+{
+	int			seconds = -1;
+	ListCell   *lc;
+
+	foreach(lc, unknown)
+		seconds = Max(seconds, ((Sending *) lfirst(lc))->write.retry_after);
+	return seconds;
+}
+
+/* Which of these must be sent again, after a pause; ERROR when they were often enough. */
+static List *
+find_out(List *unknown, int attempt)
+{
+	Sending    *first = linitial(unknown);
+	CrmConnection *conn = first->object->conn;
+	List	   *again = NIL;
+	ListCell   *lc;
+
+	if (attempt >= conn->max_retries)
+		ReThrowError(first->write.error);
+	crm_http_pause(crm_retry_pause(longest_retry_after(unknown), attempt));
+	foreach(lc, unknown)
+	{
+		Sending    *sending = lfirst(lc);
+
+		if (has_arrived(sending))
+			continue;
+		crm_http_counters(conn->http)->retries++;
+		ereport(crm_log_requests,
+				(errmsg("a write that got no answer is repeated"),
+				 errdetail_internal("%s", sending->write.error->message)));
+		sending->note->not_done = true; /* a second note will speak for both */
+		again = lappend(again, sending->object);
+	}
+	return again;
+}
+
+void
+crm_push_send(List *objects, List **sent)
+{
+	for (int attempt = 0; objects != NIL; attempt++)
+	{
+		Verdict		verdict = {NULL};
+
+		CHECK_FOR_INTERRUPTS();
+		while (objects != NIL)
+			send_group(take_group(&objects), sent, &verdict);
+		objects = verdict.again;
+		if (verdict.unknown != NIL)
+			objects = list_concat(objects, find_out(verdict.unknown, attempt));
+	}
+}
+
+void
+crm_push_send_deferred(List *objects, List **sent)
+{
+	List	   *deferred = NIL;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		CrmPushObject *object = lfirst(lc);
+
+		if (object->deferred == NIL || object->made == NULL)
+			continue;
+		object->action = CRM_PUSH_UPDATE;
+		object->got = object->made;
+		object->made = NULL;	/* it is read back as changed */
+		object->columns = object->deferred;
+		object->deferred = NIL;
+		deferred = lappend(deferred, object);
+	}
+	crm_push_send(deferred, sent);
+}
