@@ -43,6 +43,7 @@ COMMENT ON FOREIGN DATA WRAPPER crm_sync IS
 -- What the synchronisation keeps ---------------------------------------------
 
 -- Every version of an object that a pull or a write made or replaced.
+-- src/sync/record.c writes it by position.
 CREATE TABLE crm_sync.history (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -74,6 +75,7 @@ COMMENT ON VIEW crm_sync.conflicts IS
 -- What is to be pushed.  A row is written with each change, so that savepoints
 -- and rollbacks need no code.  Rows of a transaction that pushes are deleted by
 -- it; what is seen here after a COMMIT is pending or parked.
+-- src/sync/record.c writes it by position.
 CREATE TABLE crm_sync.outbox (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     store      regclass NOT NULL,

@@ -14,9 +14,10 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -78,34 +79,40 @@ static OwnStatement record_left = {
 	4, {OIDOID, UUIDOID, OIDOID, TEXTOID}
 };
 
-#define READ_OUTBOX \
+#define OUTBOX_ROW \
 	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
 	"crm_sync.present_names(o.store, o.columns, o.changed), " \
 	"crm_sync.present_names(o.store, o.columns, o.base), " \
-	"o.role::pg_catalog.oid, o.attempts, o.history, o.push FROM crm_sync.outbox o WHERE "
+	"o.role::pg_catalog.oid, o.attempts, o.history, o.push "
 
-/* Its own rows have its xid and its start: the xid alone might come from a dump. */
+/*
+ * What there is of the objects that this transaction must push.  Its own rows have
+ * its xid and its start: the xid alone might come from a dump.  The rows of each
+ * are looked up by themselves (OFFSET keeps the planner from other ideas): a plan
+ * made for one change would compare each of a thousand with all the others.
+ */
+#define READ_OWN_OBJECTS \
+	OUTBOX_ROW "FROM (SELECT w.store, w.key, " \
+	"pg_catalog.array_agg(w.role::pg_catalog.oid) AS roles FROM crm_sync.outbox w WHERE w.push " \
+	"AND w.xid " IS " pg_catalog.pg_current_xact_id() AND w.since " IS " pg_catalog.now() " \
+	"GROUP BY w.store, w.key) m CROSS JOIN LATERAL (SELECT * FROM crm_sync.outbox x " \
+	"WHERE x.store " IS " m.store AND x.key " IS " m.key OFFSET 0) o WHERE "
+
 static OwnStatement read_own = {
-	READ_OUTBOX "EXISTS (SELECT FROM crm_sync.outbox m "
-	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.role " IS " o.role AND m.push "
-	"AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
-	"ORDER BY o.id",
+	READ_OWN_OBJECTS "o.role::pg_catalog.oid " IS " ANY (m.roles) ORDER BY o.id",
 	0
 };
 
 /* Pending creations, by other roles, of objects that this transaction must push. */
 static OwnStatement read_creations = {
-	READ_OUTBOX "NOT o.parked AND NOT o.push AND o.operation " IS " 'insert' "
-	"AND EXISTS (SELECT FROM crm_sync.outbox m "
-	"WHERE m.store " IS " o.store AND m.key " IS " o.key AND m.role OPERATOR(pg_catalog.<>) o.role "
-	"AND m.push AND m.xid " IS " pg_catalog.pg_current_xact_id() AND m.since " IS " pg_catalog.now()) "
-	"ORDER BY o.id",
+	READ_OWN_OBJECTS "NOT o.parked AND NOT o.push AND o.operation " IS " 'insert' "
+	"AND o.role::pg_catalog.oid OPERATOR(pg_catalog.<>) ANY (m.roles) ORDER BY o.id",
 	0
 };
 
 /* What another session is sending just now is left to it. */
 static OwnStatement read_object = {
-	READ_OUTBOX "NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id "
+	OUTBOX_ROW "FROM crm_sync.outbox o WHERE NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id "
 	"FOR UPDATE SKIP LOCKED",
 	2, {OIDOID, UUIDOID}
 };
@@ -135,18 +142,21 @@ static OwnStatement pending_objects = {
 	2, {OIDOID, INT4OID}
 };
 
+/* Of $2 each key is looked up by itself, for the same reason. */
 static OwnStatement read_protected = {
 	"SELECT o.key, o.operation, ARRAY(SELECT pg_catalog.jsonb_object_keys("
 	"crm_sync.present_names(o.store, o.columns, o.changed))) "
-	"FROM crm_sync.outbox o WHERE o.store " IS " $1 AND o.key " IS " ANY ($2)",
+	"FROM pg_catalog.unnest($2) k (key) CROSS JOIN LATERAL (SELECT * FROM crm_sync.outbox x "
+	"WHERE x.store " IS " $1 AND x.key " IS " k.key OFFSET 0) o",
 	2, {OIDOID, UUIDARRAYOID}
 };
 
 /* No request takes a day: what is older needs no look, and its xids may be frozen. */
 static OwnStatement read_changers = {
-	"SELECT h.key, h.xmin FROM crm_sync.history h "
-	"WHERE h.store " IS " $1 AND h.key " IS " ANY ($2) "
-	"AND h.changed_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() "
+	"SELECT k.key, h.xmin FROM pg_catalog.unnest($2) k (key) "
+	"CROSS JOIN LATERAL (SELECT x.xmin, x.changed_at FROM crm_sync.history x "
+	"WHERE x.store " IS " $1 AND x.key " IS " k.key OFFSET 0) h "
+	"WHERE h.changed_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() "
 	"OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)",
 	2, {OIDOID, UUIDARRAYOID}
 };
@@ -310,7 +320,7 @@ id_array(List *rows)
 										   TYPALIGN_DOUBLE));
 }
 
-/* What row_to_json leaves to the session. */
+/* What to_jsonb leaves to the session. */
 static const struct
 {
 	const char *name;
@@ -323,6 +333,20 @@ static const struct
 	{"TimeZone", "UTC"}
 };
 
+/* to_jsonb asks of which type its argument is; any row tells that itself. */
+static Datum
+row_to_jsonb(Datum row)
+{
+	Node	   *argument = (Node *) makeNullConst(RECORDOID, -1, InvalidOid);
+	FmgrInfo	function;
+
+	fmgr_info(F_TO_JSONB, &function);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument),
+											 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+					   &function);
+	return FunctionCall1(&function, row);
+}
+
 Datum
 crm_ledger_row_json(HeapTuple tuple, TupleDesc desc)
 {
@@ -332,13 +356,13 @@ crm_ledger_row_json(HeapTuple tuple, TupleDesc desc)
 	for (int i = 0; i < lengthof(output_settings); i++)
 		(void) set_config_option(output_settings[i].name, output_settings[i].value, PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	json = DirectFunctionCall1(row_to_json, heap_copy_tuple_as_datum(tuple, desc));
+	json = row_to_jsonb(heap_copy_tuple_as_datum(tuple, desc));
 	AtEOXact_GUC(true, level);
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json)));
+	return json;
 }
 
-void
-crm_ledger_record(const CrmChange *change, bool outbox)
+static void
+record_by_statement(const CrmChange *change, bool outbox)
 {
 	Datum		values[10] = {
 		ObjectIdGetDatum(change->store), UUIDPGetDatum(change->key),
@@ -348,13 +372,18 @@ crm_ledger_record(const CrmChange *change, bool outbox)
 	};
 	char		nulls[] = "          ";
 
-	if (crm_record(change, outbox))
-		return;
 	if (change->before == 0)
 		nulls[5] = 'n';
 	if (change->after == 0)
 		nulls[6] = 'n';
 	run_own(outbox ? &record_change : &record_history, values, nulls, NULL, NULL);
+}
+
+void
+crm_ledger_record(const CrmChange *change, bool outbox)
+{
+	if (!crm_record(change, outbox))
+		record_by_statement(change, outbox);
 }
 
 void
