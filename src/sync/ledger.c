@@ -117,10 +117,10 @@ static OwnStatement read_object = {
 	2, {OIDOID, UUIDOID}
 };
 
+/* Not grouped by key: each read asks this, however many are waiting. */
 static OwnStatement pending_inserts = {
 	"SELECT o.key FROM crm_sync.outbox o WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
-	"GROUP BY o.key HAVING pg_catalog.bool_or(o.operation " IS " 'insert') "
-	"ORDER BY pg_catalog.min(o.id) LIMIT $2",
+	"AND o.operation " IS " 'insert' ORDER BY o.id LIMIT $2",
 	2, {OIDOID, INT4OID}
 };
 
@@ -279,7 +279,9 @@ run_own(OwnStatement *statement, Datum *values, const char *nulls,
 	SPI_connect();
 	if (statement->plan == NULL)
 	{
-		statement->plan = SPI_prepare(statement->sql, statement->nargs, statement->args);
+		/* They are written so that one plan does for all: none is made for a value. */
+		statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs, statement->args,
+											 CURSOR_OPT_GENERIC_PLAN);
 		if (statement->plan == NULL || SPI_keepplan(statement->plan) != 0)
 			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
 				 SPI_result_code_string(SPI_result));

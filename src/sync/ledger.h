@@ -66,7 +66,10 @@ extern List *crm_ledger_read_own(void);
 extern List *crm_ledger_read_creations(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
 
-/* Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most limit. */
+/*
+ * Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most
+ * limit.  One may come twice.
+ */
 extern List *crm_ledger_pending_inserts(Oid store, int limit);
 
 /* Oids of the stores with a pending insert; with anything that waits to be sent. */
