@@ -1,7 +1,6 @@
 """What is measured: a function for each group of rows of the table.
 
-Ours and what it is compared with take turns: A B A B A B, and the medians
-count.  Before anything is compared, the answers are: by checksum in SQL, by
+Ours and what it is compared with take turns, and the medians count.  Before anything is compared, the answers are: by checksum in SQL, by
 status and number of bytes over HTTP.
 """
 
@@ -48,6 +47,14 @@ def ratio_row(work, ours, other, most, show=milliseconds, cpu=""):
     ratio = ours / other
     return Row(work, show(ours), show(other), "%.2f" % ratio,
                "<= %.2f" % most, ratio <= most, cpu)
+
+
+def turns(count, sides):
+    """(number, side) for all of them: A B B A A B ..., for who comes first
+    after a pause has it easier."""
+    for number in range(count):
+        for side in sides if number % 2 == 0 else reversed(sides):
+            yield number, side
 
 
 class Bench:
@@ -226,9 +233,10 @@ def one_scan(bench, work, statement, workers, most):
             raise WrongAnswer("%s: table and plain copy differ" % work)
         bench.simulator.control("log", "clear")
         session.run(on_plain)
-        for _ in range(bench.sizes.rounds * PAIRS_IN_A_ROUND):
-            ours.append(session.time(on_table))
-            other.append(session.time(on_plain))
+        for _, (statement, times) in turns(
+                bench.sizes.rounds * PAIRS_IN_A_ROUND,
+                [(on_table, ours), (on_plain, other)]):
+            times.append(session.time(statement))
     if bench.simulator.log():
         raise WrongAnswer("%s: CDMS was asked within max_age" % work)
     return ratio_row("%s within max_age, %d workers" % (work, workers),
@@ -243,13 +251,11 @@ def lookups(bench):
                             "md5(id::text) LIMIT %d" % KEYS_LOOKED_UP).split()
     variables = [("key%d" % n, key) for n, key in enumerate(found)]
     rates = {"bench": [], "plain": []}
-    for _ in bench.rounds():
-        for schema, taken in rates.items():
-            taken.append(Pgbench(
-                ["SELECT * FROM %s.organisation WHERE id = :%s"
-                 % (schema, name) for name, _ in variables], "prepared",
-                clients=2, seconds=bench.sizes.seconds,
-                variables=variables).rate)
+    for _, schema in turns(bench.sizes.rounds, list(rates)):
+        rates[schema].append(Pgbench(
+            ["SELECT * FROM %s.organisation WHERE id = :%s" % (schema, name)
+             for name, _ in variables], "prepared", clients=2,
+            seconds=bench.sizes.seconds, variables=variables).rate)
     ours, other = (statistics.median(taken) for taken in rates.values())
     yield Row("key lookup within max_age, 2 clients", "%.0f/s" % ours,
               "%.0f/s" % other, "%.2f" % (ours / other), ">= 0.70",
@@ -402,11 +408,11 @@ def capture(bench):
         session.run("SET crm_sync.mode = local")
         for work, statement in CHANGES:
             ours, other = [], []
-            for number in bench.rounds():
-                for table, taken in (("bench.organisation_store", ours),
-                                     ("audit.organisation", other)):
-                    taken.append(session.time(
-                        statement.format(table, rows, number)))
+            for number, (table, times) in turns(
+                    bench.sizes.rounds, [("bench.organisation_store", ours),
+                                         ("audit.organisation", other)]):
+                times.append(session.time(
+                    statement.format(table, rows, number)))
             check_history(session)
             yield ratio_row("%s of %d rows: capture and history" % (work, rows),
                             statistics.median(ours), statistics.median(other),
