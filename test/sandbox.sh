@@ -65,7 +65,7 @@ if [ "$what" = stop ]; then
 	exit 0
 fi
 
-bash "$top/test/setup.sh" || exit 1
+bash "$top/test/setup.sh" "$what" || exit 1
 
 # ------------------------------------------------------------------- moving in
 

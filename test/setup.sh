@@ -2,11 +2,13 @@
 #
 # Installs what building and testing need, and only what is missing: as root
 # with apt-get, as another user through sudo.  Silent when all is there.
+# "setup.sh run" also wants the servers that tests of logins and of TLS start.
 #
 # PG_CONFIG names another PostgreSQL than the one that pg_config in PATH
 # belongs to; it is then expected to be complete.
 set -u
 
+what=${1:-}
 pg_config=${PG_CONFIG:-pg_config}
 log=
 
@@ -72,6 +74,16 @@ missing() {
 	[ -x /usr/bin/python3 ] || echo "python3"
 	command -v prove >/dev/null || echo "perl"
 	perl -MIPC::Run -e 1 2>/dev/null || echo "libipc-run-perl"
+	[ "$what" != run ] || missing_servers
+}
+
+missing_servers() {
+	[ -x /usr/sbin/apache2 ] || echo "apache2-bin"
+	[ -f /usr/lib/apache2/modules/mod_auth_gssapi.so ] || echo "libapache2-mod-auth-gssapi"
+	[ -x /usr/sbin/nginx ] || echo "nginx"
+	[ -x /usr/sbin/krb5kdc ] || echo "krb5-kdc"
+	[ -x /usr/sbin/kadmin.local ] || echo "krb5-admin-server"
+	command -v kinit >/dev/null || echo "krb5-user"
 }
 
 # --------------------------------------------------------------- installing
@@ -106,6 +118,27 @@ forbid_cluster() {
 allow_cluster() {
 	$as_root rm -f "$no_cluster"
 	$as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}" 2>/dev/null
+}
+
+# Nor is a web server or a KDC that answers on this machine: while this file
+# stands packages start nothing, and what they would start at the next boot is
+# switched off.
+policy=/usr/sbin/policy-rc.d own_policy=
+forbid_services() {
+	[ ! -e "$policy" ] || return 0
+	own_policy=1
+	printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null && $as_root chmod 755 "$policy"
+}
+allow_services() {
+	[ -z "$own_policy" ] || $as_root rm -f "$policy"
+}
+switch_off() {
+	local name
+	for name in "${names[@]}"; do
+		case $name in
+			nginx | krb5-kdc | krb5-admin-server) $as_root update-rc.d "$name" disable >>"$log" 2>&1 ;;
+		esac
+	done
 }
 
 install() {
@@ -146,10 +179,12 @@ update() {
 name_packages || { update && name_packages; } ||
 	give_up "this distribution has no package postgresql"
 echo "setup: installing ${names[*]}"
-trap 'allow_cluster; rm -f "$log"' EXIT
+trap 'allow_cluster; allow_services; rm -f "$log"' EXIT
 forbid_cluster || fail "$no_cluster can't be written"
+forbid_services || fail "$policy can't be written"
 install || { update && : >"$log" && install; } ||
 	give_up "apt-get could not install: ${names[*]}"
+switch_off
 
 wanted=$(missing | tr '\n' ' ')
 [ -z "$wanted" ] || fail "installed, and still missing: $wanted"

@@ -54,6 +54,8 @@
 
 #define USER_AGENT "crm_sync/1.0"	/* default_version of crm_sync.control */
 #define MAX_HEADER_SIZE (256 * 1024)	/* the words for it: stops */
+#define MOST_CHALLENGES 4		/* NTLM has two; libcurl would go on with Kerberos
+								 * as long as it is asked */
 #define BUFFER_SIZE 8192L		/* libcurl decompresses so much at one go */
 #define MAX_IDLE_SECONDS 55L	/* proxies commonly keep 60, IIS 120 */
 
@@ -99,7 +101,8 @@ typedef enum HttpStop
 	STOP_HEADER_CUT,
 	STOP_CODINGS,
 	STOP_NO_MEMORY,
-	STOP_SECOND_SENDING
+	STOP_SECOND_SENDING,
+	STOP_CHALLENGES				/* the latest of them is the answer */
 } HttpStop;
 
 /* All that is made for one request. */
@@ -114,6 +117,7 @@ typedef struct CrmHttpTransfer
 	int			codings;		/* that the answer says its body is packed in */
 	bool		header_complete;
 	bool		challenged;		/* the latest answer is 401 or 407 */
+	int			challenges;		/* that were taken up */
 	char	   *header[HEADER_COUNT];	/* malloc'd values */
 	char	   *body;			/* malloc'd */
 	size_t		body_size;		/* allocated */
@@ -458,6 +462,11 @@ http_allow_sending(void *arg, char *remote, char *local, int remote_port, int lo
 	/* The answer was a challenge: a login in several steps, no second sending. */
 	if (transfer->challenged)
 	{
+		if (++transfer->challenges > MOST_CHALLENGES)
+		{
+			http_stop(transfer, STOP_CHALLENGES);
+			return CURL_PREREQFUNC_ABORT;
+		}
 		transfer->challenged = false;
 		return CURL_PREREQFUNC_OK;
 	}
@@ -883,7 +892,7 @@ http_perform(CrmHttpSession *session, const CrmHttpRequest *request)
 	/* A connection closed amid the headers is a whole answer to libcurl. */
 	if (code == CURLE_OK && !transfer->header_complete)
 		http_stop(transfer, STOP_HEADER_CUT);
-	if (code != CURLE_OK || transfer->stop != STOP_NOT)
+	if (transfer->stop != STOP_CHALLENGES && (code != CURLE_OK || transfer->stop != STOP_NOT))
 		http_raise_verdict(transfer, request->url, code);
 	return http_answer(transfer);
 }

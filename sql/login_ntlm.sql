@@ -1,0 +1,70 @@
+--
+-- NTLM logs a connection in: once for all its requests, writes included, which
+-- leave once; a connection is one identity's; a wrong password is sent once.
+--
+\pset format unaligned
+\pset tuples_only on
+SELECT cdms.reset();
+SELECT cdms.control('user', 'UKTI\owner', 'sEcret&!'), cdms.control('user', 'UKTI\clerk', 'clerk-secret');
+SELECT cdms.switch('login', 'ntlm');
+SELECT cdms.create_server($$ auth 'ntlm', max_connections '1' $$);
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (ADD username 'UKTI\owner', ADD password 'sEcret&!');
+CREATE SCHEMA crm;
+CREATE FOREIGN TABLE crm.organisation (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    name text OPTIONS (property 'Name'),
+    city text OPTIONS (property 'optevia_TownCity')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.organisation');
+\set oneil '''aaaaaaaa-0000-4000-8000-000000000001'''
+
+-- A read, several pages, a write with a body: one login.
+SELECT name FROM crm.organisation WHERE id = :oneil;
+SELECT count(*) FROM crm.organisation;
+UPDATE crm.organisation SET city = 'Ely' WHERE id = :oneil;
+SELECT cdms.get('Account', :oneil, 'optevia_TownCity');
+SELECT cdms.control('logins', '--clear');
+
+-- In a new session, whose first request is a write: its connection is logged in
+-- before the body leaves.
+\c -
+\pset format unaligned
+\pset tuples_only on
+\set oneil '''aaaaaaaa-0000-4000-8000-000000000001'''
+INSERT INTO crm.organisation (id, name) VALUES ('11111111-0000-4000-8000-000000000001', 'Ada Ltd');
+SELECT line FROM cdms.log('POST') AS line;
+SELECT cdms.control('logins', '--clear');
+
+-- Another identity has connections of its own: CDMS sees who asks.
+CREATE ROLE regress_crm_clerk;
+GRANT USAGE ON SCHEMA crm TO regress_crm_clerk;
+GRANT SELECT, UPDATE ON crm.organisation TO regress_crm_clerk;
+CREATE USER MAPPING FOR regress_crm_clerk SERVER cdms OPTIONS (username 'UKTI\clerk', password 'clerk-secret');
+SET ROLE regress_crm_clerk;
+UPDATE crm.organisation SET city = 'Bath' WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+RESET ROLE;
+SELECT regexp_replace(line, ' [{<].* ->', ' ->') FROM regexp_split_to_table(cdms.control('log', '--users'), '\n') AS line
+    WHERE line !~ '401$';
+SELECT cdms.control('logins', '--clear');
+
+-- A wrong password, a name that nobody has: once.  Nobody is logged in by a
+-- connection that another mapping has left.
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET password 'wrong');
+SELECT name FROM crm.organisation WHERE id = :oneil;
+\echo :SQLSTATE
+SELECT name FROM crm.organisation WHERE id = :oneil;
+\echo :SQLSTATE
+SELECT cdms.control('logins', '--clear');
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'UKTI\nobody');
+SELECT name FROM crm.organisation WHERE id = :oneil;
+SELECT cdms.control('logins', '--clear');
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'UKTI\owner', SET password 'sEcret&!');
+SELECT name FROM crm.organisation WHERE id = :oneil;
+SELECT cdms.control('logins', '--clear');
+
+SET client_min_messages = warning;
+DROP SCHEMA crm CASCADE;
+DROP SERVER cdms CASCADE;
+DROP ROLE regress_crm_clerk;
+TRUNCATE crm_sync.history, crm_sync.outbox;
+SELECT cdms.reset();

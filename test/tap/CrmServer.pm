@@ -1,0 +1,184 @@
+# Real servers beside a cluster: Apache, nginx, a Kerberos KDC.  Each listens on
+# 127.0.0.1, keeps its files below $dir, and ends with the program.
+#
+#	my $dir = CrmServer::directory('name');
+#	my $port = CrmServer::port();
+#	CrmServer::write_file("$dir/apache.conf", $text);
+#	CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
+package CrmServer;
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use POSIX qw(_exit);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my @running;
+
+# Debian puts servers where an ordinary user's PATH does not look.
+$ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
+
+sub directory
+{
+	my ($name) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir_short() . "/$name";
+
+	mkdir $dir or die "could not make $dir: $!";
+	return $dir;
+}
+
+sub port
+{
+	return PostgreSQL::Test::Cluster::get_free_port();
+}
+
+sub write_file
+{
+	my ($file, $text) = @_;
+
+	open(my $handle, '>', $file) or die "could not write $file: $!";
+	print $handle $text;
+	close($handle) or die "could not write $file: $!";
+	return;
+}
+
+# Runs a command to its end, and says what it printed where it failed.
+sub run
+{
+	my (@command) = @_;
+	my $output = '';
+
+	IPC::Run::run(\@command, '<', \undef, '>', \$output, '2>&1')
+	  or BAIL_OUT("@command failed:\n$output");
+	return $output;
+}
+
+sub _listens
+{
+	my ($port) = @_;
+
+	return defined IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+}
+
+# Starts a server that stays in the foreground; returns when it listens.  A
+# process group of its own, for Apache and nginx have children.
+sub start
+{
+	my ($port, @command) = @_;
+	my $log = "$PostgreSQL::Test::Utils::log_path/$command[0].log";
+	my $pid = fork();
+
+	die "could not fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		setpgrp;
+		open(STDIN, '<', '/dev/null');
+		open(STDOUT, '>>', $log);
+		open(STDERR, '>&', \*STDOUT);
+		exec @command or _exit(127);
+	}
+	push @running, $pid;
+	for (1 .. 600)
+	{
+		return $pid if _listens($port);
+		last if waitpid($pid, POSIX::WNOHANG()) == $pid;
+		sleep 0.05;
+	}
+	BAIL_OUT("$command[0] does not listen:\n" . slurp_file($log));
+	return;
+}
+
+sub stop
+{
+	my ($pid) = @_;
+
+	kill 'TERM', -$pid;
+	waitpid $pid, 0;
+	@running = grep { $_ != $pid } @running;
+	return;
+}
+
+END
+{
+	my $status = $?;
+	stop($_) for my @all = @running;
+	$? = $status;
+}
+
+# ------------------------------------------------------------------- Apache
+
+# What every configuration of ours begins with; further modules by name.
+sub apache
+{
+	my ($dir, $port, @modules) = @_;
+	my $text = "ServerName localhost\nServerRoot $dir\nPidFile $dir/apache.pid\n"
+	  . "Listen 127.0.0.1:$port\nErrorLog $dir/error.log\nMutex pthread\n";
+
+	for my $module ('mpm_event', 'authz_core', 'proxy', 'proxy_http', @modules)
+	{
+		$text .= "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so\n";
+	}
+	return $text . "DefaultRuntimeDir $dir\nStartServers 1\nMinSpareThreads 5\n";
+}
+
+# ----------------------------------------------------------------- Kerberos
+
+# A realm CRM.TEST with a running KDC.  Sets KRB5_CONFIG and KRB5CCNAME for
+# everything that is started afterwards.  Principals: HTTP/localhost, whose key
+# is in $dir/http.keytab, and those asked for, in $dir/NAME.keytab.
+sub kerberos
+{
+	my ($dir, @users) = @_;
+	my $port = port();
+
+	write_file("$dir/krb5.conf", <<"END");
+[libdefaults]
+	default_realm = CRM.TEST
+	dns_lookup_realm = false
+	dns_lookup_kdc = false
+	dns_canonicalize_hostname = false
+	rdns = false
+	udp_preference_limit = 1
+	permitted_enctypes = aes256-cts-hmac-sha1-96
+[realms]
+	CRM.TEST = {
+		kdc = 127.0.0.1:$port
+	}
+[domain_realm]
+	localhost = CRM.TEST
+END
+	write_file("$dir/kdc.conf", <<"END");
+[kdcdefaults]
+	kdc_listen = 127.0.0.1:$port
+	kdc_tcp_listen = 127.0.0.1:$port
+[realms]
+	CRM.TEST = {
+		database_name = $dir/principal
+		key_stash_file = $dir/stash
+		acl_file = $dir/kadm5.acl
+		supported_enctypes = aes256-cts-hmac-sha1-96:normal
+		master_key_type = aes256-cts-hmac-sha1-96
+	}
+[logging]
+	kdc = FILE:$dir/kdc.log
+END
+	$ENV{KRB5_CONFIG} = "$dir/krb5.conf";
+	$ENV{KRB5_KDC_PROFILE} = "$dir/kdc.conf";
+	$ENV{KRB5CCNAME} = "FILE:$dir/tickets";
+	$ENV{KRB5RCACHENAME} = 'none:';
+	run('kdb5_util', 'create', '-s', '-P', 'master');
+	for my $user ('HTTP/localhost', @users)
+	{
+		my $keytab = $user eq 'HTTP/localhost' ? 'http' : $user;
+
+		run('kadmin.local', '-q', "addprinc -randkey $user");
+		run('kadmin.local', '-q', "ktadd -k $dir/$keytab.keytab $user");
+	}
+	return start($port, 'krb5kdc', '-n', '-P', "$dir/kdc.pid");
+}
+
+1;
