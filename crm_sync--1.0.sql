@@ -131,13 +131,16 @@ COMMENT ON VIEW crm_sync.failed IS
 CREATE TABLE crm_sync.progress (
     store          regclass PRIMARY KEY,
     mapping        text NOT NULL,
-    pulled_through timestamptz NOT NULL
+    pulled_through timestamptz NOT NULL,
+    asked_at       timestamptz NOT NULL
 );
 COMMENT ON TABLE crm_sync.progress IS 'stores that were loaded whole, and up to when';
 COMMENT ON COLUMN crm_sync.progress.mapping IS
     'what was loaded: organisation, entity set and properties; another one makes the store incomplete';
 COMMENT ON COLUMN crm_sync.progress.pulled_through IS
     'by CDMS''s clock: what it changed before is in the store, less the server''s option overlap';
+COMMENT ON COLUMN crm_sync.progress.asked_at IS
+    'the same moment by this server''s clock: CDMS''s was set back where less time has gone by for it since';
 
 -- What COMMITs are about to do to CDMS (sync/intent.c).  No rollback takes a row
 -- away: one that stays belongs to a transaction that never committed, and what it

@@ -72,6 +72,18 @@ SELECT cdms.edit('Account', :'one', 'Name', 'Right');
 SELECT * FROM crm.look('Right');
 TABLE crm.state;
 
+-- The clock was an hour ahead, is put right, and nobody reads until it shows the
+-- time of the last read again: what changed meanwhile bears earlier dates.  An hour
+-- has gone by here, too: the note of when CDMS was asked is made so old.
+SELECT cdms.clock('step', '-300') IS NOT NULL AS put_right, cdms.edit('Account', :'two', 'Name', 'While back');
+SELECT cdms.clock('step', '600') IS NOT NULL AS later;
+UPDATE crm_sync.progress SET asked_at = asked_at - interval '1 hour';
+SELECT * FROM crm.look('While');
+SELECT * FROM crm.look('While');
+-- A clock of ours that goes back changes nothing.
+UPDATE crm_sync.progress SET asked_at = asked_at + interval '2 hours';
+SELECT * FROM crm.look('While');
+
 -- An entity without ModifiedOn is read whole each time.
 CREATE FOREIGN TABLE crm.party (
     id      uuid OPTIONS (property 'ActivityPartyId') NOT NULL,

@@ -13,8 +13,10 @@ mutant overlap src/sync/pull.c 's/(pulled_through, -table->overlap)/(pulled_thro
 	regress/complete_table
 mutant same-second src/sync/pull.c 's/crm_condition_compare(CRM_GE, /crm_condition_compare(CRM_GT, /' \
 	regress/changes_clock
-mutant clock-set-back src/sync/pull.c 's/table->overlap \/ 2 + 1/PG_INT32_MAX/' \
+mutant clock-set-back src/sync/pull.c 's/theirs < -half/false/' \
 	regress/complete_table
+mutant clock-was-ahead src/sync/pull.c 's/theirs < ours - half - CLOCKS_DIFFER/false/' \
+	regress/changes_clock
 mutant what-no-longer-matches src/sync/pull.c 's/^\s*pull_unseen(pull, ask->quals);//' \
 	regress/read_changes
 

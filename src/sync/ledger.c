@@ -210,7 +210,8 @@ static OwnStatement read_pruned = {
 };
 
 static OwnStatement read_progress = {
-	"SELECT pulled_through FROM crm_sync.progress WHERE store " IS " $1 AND mapping " IS " $2",
+	"SELECT pulled_through, asked_at FROM crm_sync.progress "
+	"WHERE store " IS " $1 AND mapping " IS " $2",
 	2, {OIDOID, TEXTOID}
 };
 
@@ -219,14 +220,14 @@ static OwnStatement read_progress = {
  * advisory lock writes, the others leave it.
  */
 static OwnStatement write_progress = {
-	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through) "
-	"SELECT $1::pg_catalog.regclass, $2, $3 "
+	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through, asked_at) "
+	"SELECT $1::pg_catalog.regclass, $2, $3, $4 "
 	"WHERE pg_catalog.pg_try_advisory_xact_lock('crm_sync.progress'::pg_catalog.regclass::pg_catalog.oid"
 	"::pg_catalog.int4, $1::pg_catalog.int4) "
 	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
-	"pulled_through = excluded.pulled_through "
-	"WHERE $4 OR p.pulled_through OPERATOR(pg_catalog.<) excluded.pulled_through",
-	4, {OIDOID, TEXTOID, TIMESTAMPTZOID, BOOLOID}
+	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at "
+	"WHERE $5 OR p.pulled_through OPERATOR(pg_catalog.<) excluded.pulled_through",
+	5, {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
 };
 
 static OwnStatement store_of = {
@@ -717,19 +718,30 @@ crm_ledger_pruned(Oid store, TimestampTz *until)
 	return run_own(&read_pruned, values, NULL, keep_timestamp, until) > 0;
 }
 
+static void
+keep_progress(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	CrmProgress *progress = arg;
+	bool		isnull;
+
+	progress->pulled_through = DatumGetTimestampTz(row_value(tuple, desc, 1, &isnull));
+	progress->asked_at = DatumGetTimestampTz(row_value(tuple, desc, 2, &isnull));
+}
+
 bool
-crm_ledger_progress(Oid store, const char *mapping, TimestampTz *pulled_through)
+crm_ledger_progress(Oid store, const char *mapping, CrmProgress *progress)
 {
 	Datum		values[] = {ObjectIdGetDatum(store), CStringGetTextDatum(mapping)};
 
-	return run_own(&read_progress, values, NULL, keep_timestamp, pulled_through) > 0;
+	return run_own(&read_progress, values, NULL, keep_progress, progress) > 0;
 }
 
 void
-crm_ledger_set_progress(Oid store, const char *mapping, TimestampTz pulled_through, bool anew)
+crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progress, bool anew)
 {
 	Datum		values[] = {
-		ObjectIdGetDatum(store), CStringGetTextDatum(mapping), TimestampTzGetDatum(pulled_through),
+		ObjectIdGetDatum(store), CStringGetTextDatum(mapping),
+		TimestampTzGetDatum(progress->pulled_through), TimestampTzGetDatum(progress->asked_at),
 		BoolGetDatum(anew)
 	};
 

@@ -123,18 +123,22 @@ extern HTAB *crm_ledger_versions(Oid store, TimestampTz at);
 extern int64 crm_ledger_prune(Oid store, TimestampTz until);
 extern bool crm_ledger_pruned(Oid store, TimestampTz *until);
 
-/*
- * How far a store has been brought that was loaded whole with this mapping;
- * false: it is incomplete.
- */
-extern bool crm_ledger_progress(Oid store, const char *mapping, TimestampTz *pulled_through);
+/* How far a store has been brought that was loaded whole. */
+typedef struct CrmProgress
+{
+	TimestampTz pulled_through; /* by CDMS's clock */
+	TimestampTz asked_at;		/* by ours */
+} CrmProgress;
+
+/* Of a store loaded whole with this mapping; false: it is incomplete. */
+extern bool crm_ledger_progress(Oid store, const char *mapping, CrmProgress *progress);
 
 /*
  * Notes that a store is complete through a moment: later than known so far, or
  * whatever was known where it was loaded anew.  Who finds another session at it
  * leaves it to that one.
  */
-extern void crm_ledger_set_progress(Oid store, const char *mapping, TimestampTz pulled_through,
+extern void crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progress,
 									bool anew);
 
 /* Rows of a store that are pending and parked. */

@@ -42,6 +42,8 @@
 #include "sync/store.h"
 
 #define CREATES_PER_READ 100	/* contract, read rule 3 */
+#define CLOCKS_DIFFER (2 * USECS_PER_SEC)	/* a Date has whole seconds; a request
+											 * takes its time */
 #define KEYS_BY_KEY 25			/* more objects of a complete table are not asked
 								 * for one by one */
 
@@ -56,6 +58,7 @@ typedef struct Pull
 	HTAB	   *seen;			/* keys that CDMS answered with */
 	int64		written;
 	bool		whole;			/* the answer is about all objects */
+	TimestampTz began;			/* by our clock */
 	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
 	MemoryContext page;			/* reset for each page */
 } Pull;
@@ -265,11 +268,22 @@ mapping_of(CrmTable *table)
  * Was the table loaded whole, and through when?  Without a column for ModifiedOn
  * nobody could ask for changes.
  */
+static bool
+read_progress(CrmTable *table, CrmProgress *progress)
+{
+	return table->modified_field >= 0 && OidIsValid(table->store) &&
+		crm_ledger_progress(table->store, mapping_of(table), progress);
+}
+
 bool
 crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through)
 {
-	return table->modified_field >= 0 && OidIsValid(table->store) &&
-		crm_ledger_progress(table->store, mapping_of(table), pulled_through);
+	CrmProgress progress;
+
+	if (!read_progress(table, &progress))
+		return false;
+	*pulled_through = progress.pulled_through;
+	return true;
 }
 
 /*
@@ -309,24 +323,45 @@ is_worth_noting(Pull *pull, TimestampTz pulled_through)
 		TimestampDifferenceExceeds(pulled_through, pull->date, pull->table->overlap / 4);
 }
 
+static void
+note_progress(Pull *pull, bool anew)
+{
+	CrmProgress progress = {.pulled_through = pull->date,.asked_at = pull->began};
+
+	crm_ledger_set_progress(pull->table->store, mapping_of(pull->table), &progress, anew);
+}
+
+/*
+ * Was CDMS's clock set back?  It shows an earlier time than the watermark; or it
+ * had been ahead, and has shown a later one again before anybody asked: then less
+ * time has gone by for CDMS than for us.
+ */
+static bool
+was_set_back(Pull *pull, const CrmProgress *progress)
+{
+	int64		half = pull->table->overlap / 2 * INT64CONST(1000);
+	int64		theirs = pull->date - progress->pulled_through;
+	int64		ours = pull->began - progress->asked_at;
+
+	return pull->date != 0 && (theirs < -half || theirs < ours - half - CLOCKS_DIFFER);
+}
+
 /*
  * Asks for changes only.  False when that is not to be trusted: CDMS's clock was
  * set back, and what changed since then carries earlier dates.
  */
 static bool
-pull_changes(Pull *pull, TimestampTz pulled_through)
+pull_changes(Pull *pull, const CrmProgress *progress)
 {
-	CrmTable   *table = pull->table;
-	CrmQuery	query = {.entity = &table->entity};
+	CrmQuery	query = {.entity = &pull->table->entity};
 
-	query.filter = changed_since(table, pulled_through);
+	query.filter = changed_since(pull->table, progress->pulled_through);
 	pull_query(pull, &query);
 	pull->whole = true;
-	if (pull->date != 0 &&
-		TimestampDifferenceExceeds(pull->date, pulled_through, table->overlap / 2 + 1))
+	if (was_set_back(pull, progress))
 		return false;
-	if (is_stored(pull) && is_worth_noting(pull, pulled_through))
-		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, false);
+	if (is_stored(pull) && is_worth_noting(pull, progress->pulled_through))
+		note_progress(pull, false);
 	return true;
 }
 
@@ -414,14 +449,14 @@ pull_matching(Pull *pull, const CrmAsk *ask)
 	pull->whole = query.filter == NULL && ask->quals == NIL;
 	if (pull->whole && table->modified_field >= 0 &&
 		pull->date != 0 && is_stored(pull))
-		crm_ledger_set_progress(table->store, mapping_of(table), pull->date, true);
+		note_progress(pull, true);
 }
 
 static void
 pull_ask(Pull *pull, const CrmAsk *ask)
 {
 	static const CrmAsk everything = {0};
-	TimestampTz pulled_through;
+	CrmProgress progress;
 
 	if (ask->by_key)
 	{
@@ -431,9 +466,9 @@ pull_ask(Pull *pull, const CrmAsk *ask)
 		memcpy(keys, ask->keys, ask->nkeys * sizeof(pg_uuid_t));
 		treat_all_missing(pull, keys, ask->nkeys);
 	}
-	else if (!crm_pull_is_complete(pull->table, &pulled_through))
+	else if (!read_progress(pull->table, &progress))
 		pull_matching(pull, ask);
-	else if (!pull_changes(pull, pulled_through))
+	else if (!pull_changes(pull, &progress))
 	{
 		pull->date = 0;
 		pull_matching(pull, &everything);
@@ -446,6 +481,7 @@ begin_pull(CrmTable *table, CrmOverlay *overlay)
 	Pull	   *pull = palloc0_object(Pull);
 
 	pull->table = table;
+	pull->began = GetCurrentTimestamp();
 	pull->application.store = crm_store_open(table);
 	pull->application.overlay = overlay;
 	pull->application.memory = CurrentMemoryContext;
