@@ -223,7 +223,9 @@ CREATE FUNCTION crm_sync.reconcile(foreign_table regclass, repair boolean DEFAUL
     RETURNS TABLE (key uuid, difference text)
     LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'crm_reconcile';
 COMMENT ON FUNCTION crm_sync.reconcile(regclass, boolean) IS
-    'compares both sides whole; not available in this version (0A000)';
+    'compares CDMS and the store whole, deletions included, and returns what differs: missing in CDMS, missing in '
+    'the store, differs: columns, pending: columns. With repair CDMS''s version is stored, and what CDMS lacks is '
+    'treated as on_missing says; what is pending is left alone. For the table''s owner only';
 
 CREATE FUNCTION crm_sync.as_of(anyelement, timestamptz) RETURNS SETOF anyelement
     LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'crm_as_of';

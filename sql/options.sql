@@ -148,10 +148,8 @@ SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, opti
     FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'),
                  ('server', 'batch', 'OFF'), ('server', 'batch', 'f')) AS v (place, option, value);
 
--- So are two functions.
+-- So is a function.
 SELECT options.attempt($$ CALL crm_sync.load('options.account') $$);
-SELECT options.attempt($$ SELECT * FROM crm_sync.reconcile('options.account') $$);
-SELECT options.attempt($$ SELECT * FROM crm_sync.reconcile('options.account', true) $$);
 
 -- The settings.
 SELECT name, setting, enumvals FROM pg_settings WHERE name LIKE 'crm\_sync.%' ORDER BY name;

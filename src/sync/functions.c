@@ -20,6 +20,7 @@
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/reconcile.h"
 #include "sync/stats.h"
 #include "sync/table.h"
 
@@ -77,11 +78,27 @@ crm_load(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static void
+put_difference(const pg_uuid_t *key, const char *difference, void *arg)
+{
+	ReturnSetInfo *result = arg;
+	Datum		values[2] = {UUIDPGetDatum(key), CStringGetTextDatum(difference)};
+	bool		nulls[2] = {0};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
 Datum
 crm_reconcile(PG_FUNCTION_ARGS)
 {
-	throw_missing("crm_sync.reconcile()", "crm_sync.pull() brings what changed in CDMS; reads by key notice deletions.");
-	PG_RETURN_VOID();
+	CrmTable   *table = own_table(fcinfo, "crm_sync.reconcile");
+	bool		repair = PG_GETARG_BOOL(1);
+
+	if (repair)
+		PreventCommandIfReadOnly("crm_sync.reconcile() with repair");
+	InitMaterializedSRF(fcinfo, 0);
+	crm_reconcile_table(table, repair, put_difference, fcinfo->resultinfo);
+	return (Datum) 0;
 }
 
 /* Only the owner of the table may decide about its changes. */
