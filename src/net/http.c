@@ -6,8 +6,10 @@
  * keeps the connections, and a share handle, which keeps cookies and TLS
  * sessions.  Sharing them makes each request free to have an easy handle of its
  * own, so that nothing of one request, options included, can reach the next.
- * All that is made for a request is in CrmHttpTransfer, and http_release takes
- * it away however the request ends.
+ * All that is made for a request is in CrmHttpExchange, in a memory context of its
+ * own; the context's callback, http_release, takes it away however the request
+ * ends: answered, given up, forgotten in an ERROR that deletes the contexts, or
+ * with the subtransaction that began it (crm_http_abandon_since).
  *
  * Callbacks.  libcurl's stack can't be jumped over: what it calls here uses
  * malloc, notes what went wrong and lets libcurl give up; the ERROR follows
@@ -26,16 +28,15 @@
  */
 #include "postgres.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <curl/curl.h>
 
-#include "storage/fd.h"
+#include "access/xact.h"
+#include "lib/ilist.h"
 #include "utils/memutils.h"
 
 #include "net/http.h"
 #include "net/loop.h"
+#include "net/sockets.h"
 #include "net/url.h"
 #include "net/words.h"
 
@@ -106,10 +107,15 @@ typedef enum HttpStop
 } HttpStop;
 
 /* All that is made for one request. */
-typedef struct CrmHttpTransfer
+struct CrmHttpExchange
 {
+	dlist_node	node;			/* in exchanges */
+	CrmHttpSession *session;	/* NULL: released */
+	MemoryContext context;		/* holds the exchange itself */
+	SubTransactionId subtransaction;	/* that began it */
+	CrmHttpRequest request;		/* method, URL and body, copied */
 	const HttpMethod *method;
-	CURL	   *easy;
+	CrmLoopRequest loop;		/* its easy handle is NULL until it is made */
 	struct curl_slist *headers;
 	int			sendings;		/* of this request, by libcurl */
 	HttpStop	stop;
@@ -123,10 +129,10 @@ typedef struct CrmHttpTransfer
 	size_t		body_size;		/* allocated */
 	size_t		body_length;
 	double		started;		/* by crm_loop_now */
-	long		time_limit;		/* milliseconds, 0: none; set by option: */
-	const char *time_limit_option;
+	bool		answered;		/* as crm_http_wait has found */
+	int			status;
 	char		words[CURL_ERROR_SIZE];
-} CrmHttpTransfer;
+};
 
 struct CrmHttpSession
 {
@@ -135,10 +141,11 @@ struct CrmHttpSession
 	CrmHttpCounters counters;
 	CURLSH	   *share;
 	CrmLoop		loop;
-	CrmHttpTransfer transfer;	/* zeroed while none is under way */
 };
 
 int			crm_log_requests = DEBUG1;
+
+static dlist_head exchanges = DLIST_STATIC_INIT(exchanges); /* of all sessions */
 
 static TimestampTz deadline = 0;
 static char deadline_option[NAMEDATALEN];
@@ -244,7 +251,7 @@ static void http_raise(HttpFailure failure, const char *url, const char *detail,
 					   const char *hint) pg_attribute_noreturn();
 static void http_raise_timeout(const char *url, const char *option)
 			pg_attribute_noreturn();
-static void http_raise_verdict(CrmHttpTransfer *transfer, const char *url,
+static void http_raise_verdict(CrmHttpExchange *exchange, const char *url,
 							   CURLcode code) pg_attribute_noreturn();
 
 static void
@@ -265,29 +272,28 @@ http_raise_timeout(const char *url, const char *option)
 			   psprintf("The limit is the option \"%s\".", option));
 }
 
-/* Which limit of time was it that libcurl reached? */
+/* Which limit of time was it that the request reached? */
 static const char *
-http_limit_reached(const CrmHttpTransfer *transfer)
+http_limit_reached(const CrmHttpExchange *exchange)
 {
-	double		elapsed = crm_loop_now() - transfer->started;
-	bool		whole = transfer->time_limit > 0 && elapsed >= transfer->time_limit;
+	const CrmLoopRequest *loop = &exchange->loop;
 
-	return whole ? transfer->time_limit_option : "connect_timeout";
+	return loop->limit > 0 && loop->spent >= loop->limit ? "request_timeout" : "connect_timeout";
 }
 
 /* What libcurl's verdict means. */
 static HttpVerdict
-http_judge(const CrmHttpTransfer *transfer, CURLcode code)
+http_judge(const CrmHttpExchange *exchange, CURLcode code)
 {
 	HttpVerdict refused_by_proxy = {code, FAILURE_CONNECT, HINT_PROXY};
 	HttpVerdict lost = {code, FAILURE_LOST, NULL};
 	long		proxy_status = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+	curl_easy_getinfo(exchange->loop.easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 	if (proxy_status >= 300)
 		return refused_by_proxy;
 	/* An answer that is not HTTP is an unsupported protocol, too. */
-	if (code == CURLE_UNSUPPORTED_PROTOCOL && transfer->sendings > 0)
+	if (code == CURLE_UNSUPPORTED_PROTOCOL && exchange->sendings > 0)
 		return lost;
 
 	for (int i = 0; i < lengthof(verdicts); i++)
@@ -300,42 +306,42 @@ http_judge(const CrmHttpTransfer *transfer, CURLcode code)
 
 /* The ERROR for libcurl's verdict on a request. */
 static void
-http_raise_verdict(CrmHttpTransfer *transfer, const char *url, CURLcode code)
+http_raise_verdict(CrmHttpExchange *exchange, const char *url, CURLcode code)
 {
-	const HttpStopWords *stop = &stops[transfer->stop];
-	HttpVerdict verdict = http_judge(transfer, code);
+	const HttpStopWords *stop = &stops[exchange->stop];
+	HttpVerdict verdict = http_judge(exchange, code);
 
-	if (transfer->stop != STOP_NOT)
+	if (exchange->stop != STOP_NOT)
 		http_raise(stop->failure, url, stop->detail, stop->hint);
 	if (verdict.failure == FAILURE_TIMEOUT)
-		http_raise_timeout(url, http_limit_reached(transfer));
+		http_raise_timeout(url, http_limit_reached(exchange));
 
-	if (transfer->words[0] == '\0')
-		strlcpy(transfer->words, curl_easy_strerror(code), sizeof(transfer->words));
-	crm_words_clean(transfer->words);
-	http_raise(verdict.failure, url, psprintf("%s.", transfer->words), verdict.hint);
+	if (exchange->words[0] == '\0')
+		strlcpy(exchange->words, curl_easy_strerror(code), sizeof(exchange->words));
+	crm_words_clean(exchange->words);
+	http_raise(verdict.failure, url, psprintf("%s.", exchange->words), verdict.hint);
 }
 
 /* ----------------------------------------------------------- callbacks */
 
 /* Gives up for this reason: the value that libcurl takes for a failure. */
 static size_t
-http_stop(CrmHttpTransfer *transfer, HttpStop reason)
+http_stop(CrmHttpExchange *exchange, HttpStop reason)
 {
-	transfer->stop = reason;
+	exchange->stop = reason;
 	return 0;
 }
 
 static void
-http_forget_headers(CrmHttpTransfer *transfer)
+http_forget_headers(CrmHttpExchange *exchange)
 {
 	for (int i = 0; i < HEADER_COUNT; i++)
 	{
-		free(transfer->header[i]);
-		transfer->header[i] = NULL;
+		free(exchange->header[i]);
+		exchange->header[i] = NULL;
 	}
-	transfer->codings = 0;
-	transfer->header_complete = false;
+	exchange->codings = 0;
+	exchange->header_complete = false;
 }
 
 /* Keeps the value of line if it is a header of this name.  false: no memory. */
@@ -396,31 +402,31 @@ http_count_codings(const char *name, const char *line, size_t length)
 static size_t
 http_take_header(char *line, size_t size, size_t count, void *arg)
 {
-	CrmHttpTransfer *transfer = arg;
+	CrmHttpExchange *exchange = arg;
 	size_t		length = size * count;
 
-	transfer->header_size += length;
-	if (transfer->header_size > MAX_HEADER_SIZE)
-		return http_stop(transfer, STOP_HEADER_SIZE);
+	exchange->header_size += length;
+	if (exchange->header_size > MAX_HEADER_SIZE)
+		return http_stop(exchange, STOP_HEADER_SIZE);
 
 	/* An interim answer (100) has headers of its own, which don't count. */
 	if (length >= 5 && strncmp(line, "HTTP/", 5) == 0)
 	{
-		http_forget_headers(transfer);
-		transfer->challenged = http_is_challenge(line, length);
+		http_forget_headers(exchange);
+		exchange->challenged = http_is_challenge(line, length);
 	}
 	/* What is packed twice could unpack for hours before a byte of it came here. */
-	transfer->codings += http_count_codings("Content-Encoding:", line, length) +
+	exchange->codings += http_count_codings("Content-Encoding:", line, length) +
 		http_count_codings("Transfer-Encoding:", line, length);
-	if (transfer->codings > 1)
-		return http_stop(transfer, STOP_CODINGS);
+	if (exchange->codings > 1)
+		return http_stop(exchange, STOP_CODINGS);
 	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
-		transfer->header_complete = true;
+		exchange->header_complete = true;
 
 	for (int i = 0; i < HEADER_COUNT; i++)
 	{
-		if (!http_keep_header(&transfer->header[i], header_names[i], line, length))
-			return http_stop(transfer, STOP_NO_MEMORY);
+		if (!http_keep_header(&exchange->header[i], header_names[i], line, length))
+			return http_stop(exchange, STOP_NO_MEMORY);
 	}
 	return length;
 }
@@ -429,27 +435,27 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 static size_t
 http_take_body(char *data, size_t size, size_t count, void *arg)
 {
-	CrmHttpSession *session = arg;
-	CrmHttpTransfer *transfer = &session->transfer;
+	CrmHttpExchange *exchange = arg;
+	CrmHttpSession *session = exchange->session;
 	size_t		length = size * count;
-	size_t		total = transfer->body_length + length;
+	size_t		total = exchange->body_length + length;
 
 	if (total > (uint64) session->settings.max_response_size)
-		return http_stop(transfer, STOP_BODY_SIZE);
-	if (crm_loop_give_way(&session->loop))
+		return http_stop(exchange, STOP_BODY_SIZE);
+	if (crm_loop_give_way(&session->loop, &exchange->loop))
 		return CURL_WRITEFUNC_PAUSE;
-	if (total > transfer->body_size)
+	if (total > exchange->body_size)
 	{
-		size_t		wanted = Max(total, transfer->body_size * 2);
-		char	   *larger = realloc(transfer->body, wanted);
+		size_t		wanted = Max(total, exchange->body_size * 2);
+		char	   *larger = realloc(exchange->body, wanted);
 
 		if (larger == NULL)
-			return http_stop(transfer, STOP_NO_MEMORY);
-		transfer->body = larger;
-		transfer->body_size = wanted;
+			return http_stop(exchange, STOP_NO_MEMORY);
+		exchange->body = larger;
+		exchange->body_size = wanted;
 	}
-	memcpy(transfer->body + transfer->body_length, data, length);
-	transfer->body_length = total;
+	memcpy(exchange->body + exchange->body_length, data, length);
+	exchange->body_length = total;
 	return length;
 }
 
@@ -457,76 +463,83 @@ http_take_body(char *data, size_t size, size_t count, void *arg)
 static int
 http_allow_sending(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
-	CrmHttpTransfer *transfer = arg;
+	CrmHttpExchange *exchange = arg;
 
+	exchange->loop.connected = true;
 	/* The answer was a challenge: a login in several steps, no second sending. */
-	if (transfer->challenged)
+	if (exchange->challenged)
 	{
-		if (++transfer->challenges > MOST_CHALLENGES)
+		if (++exchange->challenges > MOST_CHALLENGES)
 		{
-			http_stop(transfer, STOP_CHALLENGES);
+			http_stop(exchange, STOP_CHALLENGES);
 			return CURL_PREREQFUNC_ABORT;
 		}
-		transfer->challenged = false;
+		exchange->challenged = false;
 		return CURL_PREREQFUNC_OK;
 	}
-	transfer->sendings++;
-	if (transfer->sendings == 1 || transfer->method->safe)
-		return CURL_PREREQFUNC_OK;
-	http_stop(transfer, STOP_SECOND_SENDING);
-	return CURL_PREREQFUNC_ABORT;
-}
-
-/*
- * Sockets are accounted for with fd.c, so that it leaves room for them, and
- * aren't inherited by programs that the backend starts.
- */
-static curl_socket_t
-http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	curl_socket_t fd;
-
-	if (!AcquireExternalFD())
-		return CURL_SOCKET_BAD;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd < 0)
+	if (exchange->sendings == 0 || exchange->method->safe)
 	{
-		ReleaseExternalFD();
-		return CURL_SOCKET_BAD;
+		exchange->sendings++;
+		return CURL_PREREQFUNC_OK;
 	}
-	return fd;
-}
-
-static int
-http_close_socket(void *arg, curl_socket_t fd)
-{
-	ReleaseExternalFD();
-	return close(fd);
+	http_stop(exchange, STOP_SECOND_SENDING);
+	return CURL_PREREQFUNC_ABORT;
 }
 
 /* ------------------------------------------------------------- session */
 
-/* Takes away all that was made for a request, if there is one. */
+/* What the request adds to the session's counters, answered or not. */
 static void
-http_release(CrmHttpSession *session)
+http_count(const CrmHttpExchange *exchange)
 {
-	CrmHttpTransfer *transfer = &session->transfer;
+	CrmHttpCounters *counters = &exchange->session->counters;
+	curl_off_t	received = 0;
 
-	crm_loop_leave(&session->loop);
-	if (transfer->easy != NULL)
-		curl_easy_cleanup(transfer->easy);
-	curl_slist_free_all(transfer->headers);
-	http_forget_headers(transfer);
-	free(transfer->body);
-	memset(transfer, 0, sizeof(*transfer));
+	if (exchange->loop.easy == NULL)
+		return;
+	curl_easy_getinfo(exchange->loop.easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+	*(int64 *) ((char *) counters + exchange->method->counter) += 1;
+	counters->bytes_sent += exchange->request.body_length;
+	counters->bytes_received += received;
+	counters->retries += Max(exchange->sendings - 1, 0);
+	counters->errors += !exchange->answered || exchange->status >= 400 ? 1 : 0;
+}
+
+/* Takes away all that was made for a request but its memory. */
+static void
+http_release(void *arg)
+{
+	CrmHttpExchange *exchange = arg;
+
+	if (exchange->session == NULL)
+		return;
+	http_count(exchange);
+	crm_loop_leave(&exchange->session->loop, &exchange->loop);
+	exchange->session = NULL;
+	dlist_delete(&exchange->node);
+	if (exchange->loop.easy != NULL)
+		curl_easy_cleanup(exchange->loop.easy);
+	if (!exchange->loop.connected)
+		crm_sockets_recount();
+	curl_slist_free_all(exchange->headers);
+	http_forget_headers(exchange);
+	free(exchange->body);
+	exchange->body = NULL;
 }
 
 static void
 http_free_session(void *arg)
 {
 	CrmHttpSession *session = arg;
+	dlist_mutable_iter iter;
 
-	http_release(session);
+	dlist_foreach_modify(iter, &exchanges)
+	{
+		CrmHttpExchange *exchange = dlist_container(CrmHttpExchange, node, iter.cur);
+
+		if (exchange->session == session)
+			http_release(exchange);
+	}
 	crm_loop_free(&session->loop);
 	if (session->share != NULL)
 		curl_share_cleanup(session->share);
@@ -649,8 +662,8 @@ http_set_rules(CURL *easy)
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 	SET(CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	SET(CURLOPT_USERAGENT, USER_AGENT);
-	SET(CURLOPT_OPENSOCKETFUNCTION, http_open_socket);
-	SET(CURLOPT_CLOSESOCKETFUNCTION, http_close_socket);
+	SET(CURLOPT_OPENSOCKETFUNCTION, crm_socket_open);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, crm_socket_close);
 }
 
 static const long auth_bits[] = {
@@ -688,20 +701,20 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 }
 
 static void
-http_add_header(CrmHttpTransfer *transfer, const char *header)
+http_add_header(CrmHttpExchange *exchange, const char *header)
 {
-	struct curl_slist *longer = curl_slist_append(transfer->headers, header);
+	struct curl_slist *longer = curl_slist_append(exchange->headers, header);
 
 	if (longer == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	transfer->headers = longer;
+	exchange->headers = longer;
 }
 
 /* A line end in a header would begin another header, or the body. */
 static void
-http_set_headers(CURL *easy, CrmHttpTransfer *transfer, List *headers)
+http_set_headers(CURL *easy, CrmHttpExchange *exchange, List *headers)
 {
 	ListCell   *lc;
 
@@ -713,38 +726,37 @@ http_set_headers(CURL *easy, CrmHttpTransfer *transfer, List *headers)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("HTTP header contains a line break")));
-		http_add_header(transfer, header);
+		http_add_header(exchange, header);
 	}
-	http_add_header(transfer, "Expect:");
-	SET(CURLOPT_HTTPHEADER, transfer->headers);
+	http_add_header(exchange, "Expect:");
+	SET(CURLOPT_HTTPHEADER, exchange->headers);
 }
 
 static void
-http_set_request(CURL *easy, CrmHttpSession *session, const CrmHttpRequest *request)
+http_set_request(CURL *easy, CrmHttpExchange *exchange, List *headers)
 {
-	CrmHttpTransfer *transfer = &session->transfer;
+	const CrmHttpRequest *request = &exchange->request;
 
 	SET(CURLOPT_URL, request->url);
-	if (request->body != NULL || transfer->method->has_body)
+	if (request->body != NULL || exchange->method->has_body)
 	{
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE,
 			(curl_off_t) (request->body != NULL ? request->body_length : 0));
 		SET(CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
 	}
-	SET(CURLOPT_CUSTOMREQUEST, request->tunnelled ? "POST" : transfer->method->name);
+	SET(CURLOPT_CUSTOMREQUEST, request->tunnelled ? "POST" : exchange->method->name);
 	if (request->tunnelled)
-		http_add_header(transfer, psprintf("X-HTTP-Method: %s", transfer->method->name));
-	http_set_headers(easy, transfer, request->headers);
+		http_add_header(exchange, psprintf("X-HTTP-Method: %s", exchange->method->name));
+	http_set_headers(easy, exchange, headers);
 
-	SET(CURLOPT_TIMEOUT_MS, transfer->time_limit);
-	SET(CURLOPT_ERRORBUFFER, transfer->words);
+	SET(CURLOPT_ERRORBUFFER, exchange->words);
 	SET(CURLOPT_HEADERFUNCTION, http_take_header);
-	SET(CURLOPT_HEADERDATA, transfer);
+	SET(CURLOPT_HEADERDATA, exchange);
 	SET(CURLOPT_WRITEFUNCTION, http_take_body);
-	SET(CURLOPT_WRITEDATA, session);
+	SET(CURLOPT_WRITEDATA, exchange);
 	SET(CURLOPT_PREREQFUNCTION, http_allow_sending);
-	SET(CURLOPT_PREREQDATA, transfer);
+	SET(CURLOPT_PREREQDATA, exchange);
 }
 
 /* The cookies are the share handle's, which only a request's handle can reach. */
@@ -785,45 +797,101 @@ http_time_left(void)
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 }
 
-/* How long the request may take: request_timeout or until the deadline. */
-static void
-http_limit_time(CrmHttpSession *session, const CrmHttpRequest *request)
+/* An exchange that goes with the current memory context, with nothing in it yet. */
+static CrmHttpExchange *
+http_make_exchange(CrmHttpSession *session, const CrmHttpRequest *request)
 {
-	CrmHttpTransfer *transfer = &session->transfer;
-	long		left = http_time_left();
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "crm_sync HTTP request",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	CrmHttpExchange *exchange = palloc0(sizeof(CrmHttpExchange));
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
 
-	if (left == 0)
-		http_raise_timeout(request->url, deadline_option);
-	transfer->time_limit = session->settings.request_timeout;
-	transfer->time_limit_option = "request_timeout";
-	if (left >= 0 && (transfer->time_limit == 0 || left < transfer->time_limit))
-	{
-		transfer->time_limit = left;
-		transfer->time_limit_option = deadline_option;
-	}
+	exchange->context = context;
+	exchange->subtransaction = GetCurrentSubTransactionId();
+	exchange->method = http_method(request->method);
+	exchange->request = *request;
+	exchange->request.method = exchange->method->name;
+	exchange->request.url = pstrdup(request->url);
+	if (request->body != NULL)
+		exchange->request.body = memcpy(palloc_extended(request->body_length + 1,
+														MCXT_ALLOC_HUGE),
+										request->body, request->body_length);
+	else
+		exchange->request.body_length = 0;
+	callback->func = http_release;
+	callback->arg = exchange;
+	MemoryContextRegisterResetCallback(context, callback);
+	MemoryContextSwitchTo(caller);
+
+	exchange->session = session;
+	dlist_push_tail(&exchanges, &exchange->node);
+	return exchange;
 }
 
 static void
-http_prepare(CrmHttpSession *session, const CrmHttpRequest *request)
+http_begin(CrmHttpExchange *exchange, List *headers)
 {
-	CrmHttpTransfer *transfer = &session->transfer;
+	CrmHttpSession *session = exchange->session;
+	CURL	   *easy = curl_easy_init();
 
-	/* FATAL leaves a request as it stands, and ends the transaction after it. */
-	http_release(session);
-
-	transfer->started = crm_loop_now();
-	transfer->method = http_method(request->method);
-	http_limit_time(session, request);
-
-	transfer->easy = curl_easy_init();
-	if (transfer->easy == NULL)
+	if (easy == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	http_set_rules(transfer->easy);
-	http_set_session(transfer->easy, session);
-	http_set_request(transfer->easy, session, request);
+	exchange->loop.easy = easy;
+	exchange->loop.connect_limit = session->settings.connect_timeout;
+	exchange->loop.limit = session->settings.request_timeout;
+	http_set_rules(easy);
+	http_set_session(easy, session);
+	http_set_request(easy, exchange, headers);
+	exchange->started = crm_loop_now();
+	crm_loop_start(&session->loop, &exchange->loop);
 }
+
+CrmHttpExchange *
+crm_http_start(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	CrmHttpExchange *exchange;
+
+	if (http_time_left() == 0)
+		http_raise_timeout(request->url, deadline_option);
+	exchange = http_make_exchange(session, request);
+	PG_TRY();
+	{
+		http_begin(exchange, request->headers);
+	}
+	PG_CATCH();
+	{
+		crm_http_abandon(exchange);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return exchange;
+}
+
+void
+crm_http_abandon(CrmHttpExchange *exchange)
+{
+	MemoryContextDelete(exchange->context);
+}
+
+void
+crm_http_abandon_since(SubTransactionId subtransaction)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &exchanges)
+	{
+		CrmHttpExchange *exchange = dlist_container(CrmHttpExchange, node, iter.cur);
+
+		if (exchange->subtransaction >= subtransaction)
+			http_release(exchange);
+	}
+}
+
+/* -------------------------------------------------------------- answer */
 
 /* Seconds to wait: a number, or the time from the server's now to a date. */
 static int
@@ -857,64 +925,48 @@ http_date(const char *value)
 
 /* The answer, moved to palloc'd memory. */
 static CrmHttpResponse *
-http_answer(CrmHttpTransfer *transfer)
+http_answer(CrmHttpExchange *exchange)
 {
 	CrmHttpResponse *response = palloc0(sizeof(CrmHttpResponse));
-	const char *type = transfer->header[HEADER_CONTENT_TYPE];
-	const char *location = transfer->header[HEADER_LOCATION];
+	const char *type = exchange->header[HEADER_CONTENT_TYPE];
+	const char *location = exchange->header[HEADER_LOCATION];
 	long		status = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(exchange->loop.easy, CURLINFO_RESPONSE_CODE, &status);
 	response->status = (int) status;
 	response->content_type = pstrdup(type != NULL ? type : "");
 	response->location = location != NULL ? pstrdup(location) : NULL;
-	response->date = http_date(transfer->header[HEADER_DATE]);
-	response->retry_after = http_retry_after(transfer->header[HEADER_RETRY_AFTER],
-											 transfer->header[HEADER_DATE]);
-	response->body = palloc_extended(transfer->body_length + 1, MCXT_ALLOC_HUGE);
-	if (transfer->body_length > 0)
-		memcpy(response->body, transfer->body, transfer->body_length);
-	response->body[transfer->body_length] = '\0';
-	response->body_length = transfer->body_length;
+	response->date = http_date(exchange->header[HEADER_DATE]);
+	response->retry_after = http_retry_after(exchange->header[HEADER_RETRY_AFTER],
+											 exchange->header[HEADER_DATE]);
+	response->body = palloc_extended(exchange->body_length + 1, MCXT_ALLOC_HUGE);
+	if (exchange->body_length > 0)
+		memcpy(response->body, exchange->body, exchange->body_length);
+	response->body[exchange->body_length] = '\0';
+	response->body_length = exchange->body_length;
 	return response;
 }
 
+/* The verdict is there: the answer, or the ERROR in its place. */
 static CrmHttpResponse *
-http_perform(CrmHttpSession *session, const CrmHttpRequest *request)
+http_conclude(CrmHttpExchange *exchange)
 {
-	CrmHttpTransfer *transfer = &session->transfer;
-	CURLcode	code = crm_loop_perform(&session->loop, transfer->easy);
+	CURLcode	code = exchange->loop.verdict;
+	CrmHttpResponse *response;
 
 	/* A single header beyond 100 kB is too large for libcurl itself. */
-	if (code == CURLE_TOO_LARGE && transfer->header_size > 0 &&
-		!transfer->header_complete)
-		http_stop(transfer, STOP_HEADER_SIZE);
+	if (code == CURLE_TOO_LARGE && exchange->header_size > 0 &&
+		!exchange->header_complete)
+		http_stop(exchange, STOP_HEADER_SIZE);
 	/* A connection closed amid the headers is a whole answer to libcurl. */
-	if (code == CURLE_OK && !transfer->header_complete)
-		http_stop(transfer, STOP_HEADER_CUT);
-	if (transfer->stop != STOP_CHALLENGES && (code != CURLE_OK || transfer->stop != STOP_NOT))
-		http_raise_verdict(transfer, request->url, code);
-	return http_answer(transfer);
-}
-
-/* What the request adds to the session's counters, answered or not. */
-static void
-http_count(CrmHttpSession *session, const CrmHttpRequest *request,
-		   const CrmHttpResponse *response)
-{
-	const CrmHttpTransfer *transfer = &session->transfer;
-	CrmHttpCounters *counters = &session->counters;
-	curl_off_t	received = 0;
-
-	if (transfer->easy == NULL)
-		return;
-	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
-	*(int64 *) ((char *) counters + transfer->method->counter) += 1;
-	counters->bytes_sent += request->body != NULL ? request->body_length : 0;
-	counters->bytes_received += received;
-	counters->retries += Max(transfer->sendings - 1, 0);
-	counters->errors += response == NULL || response->status >= 400 ? 1 : 0;
-	counters->milliseconds += crm_loop_now() - transfer->started;
+	if (code == CURLE_OK && !exchange->header_complete)
+		http_stop(exchange, STOP_HEADER_CUT);
+	if (exchange->stop != STOP_CHALLENGES && (code != CURLE_OK || exchange->stop != STOP_NOT))
+		http_raise_verdict(exchange, exchange->request.url, code);
+	response = http_answer(exchange);
+	exchange->status = response->status;
+	exchange->answered = true;
+	return response;
 }
 
 static const char *
@@ -925,55 +977,91 @@ http_logged_url(const CrmHttpRequest *request)
 }
 
 static void
-http_log(const CrmHttpSession *session, const CrmHttpRequest *request,
-		 const CrmHttpResponse *response)
+http_log(const CrmHttpExchange *exchange, const CrmHttpResponse *response)
 {
 	ereport(crm_log_requests,
 			(errmsg_internal("crm_sync: %s %s: %d, %zu bytes, %.1f ms",
-							 request->method, http_logged_url(request), response->status,
-							 response->body_length,
-							 crm_loop_now() - session->transfer.started),
+							 exchange->request.method, http_logged_url(&exchange->request),
+							 response->status, response->body_length, exchange->loop.spent),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
+/* Lets the session's requests go on until something happens. */
+static void
+http_step(CrmHttpSession *session, const char *url)
+{
+	double		began = crm_loop_now();
+	long		left = http_time_left();
+
+	if (left == 0)
+		http_raise_timeout(url, deadline_option);
+	crm_loop_step(&session->loop, left > 0 ? began + left : 0);
+	session->counters.milliseconds += crm_loop_now() - began;
+}
+
+static void
+http_check_kept(const CrmHttpExchange *exchange)
+{
+	if (exchange->session == NULL)
+		elog(ERROR, "the HTTP request has ended with the subtransaction that began it");
+}
+
+int
+crm_http_wait_any(CrmHttpExchange *const *awaited, int n)
+{
+	for (;;)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			http_check_kept(awaited[i]);
+			if (awaited[i]->loop.done)
+				return i;
+		}
+		http_step(awaited[0]->session, awaited[0]->request.url);
+	}
+}
+
 static CrmHttpResponse *
-http_exchange(CrmHttpSession *session, const CrmHttpRequest *request)
+http_await(CrmHttpExchange *exchange)
 {
 	CrmHttpResponse *response;
 
-	http_prepare(session, request);
-	response = http_perform(session, request);
-	http_log(session, request, response);
+	crm_http_wait_any(&exchange, 1);
+	response = http_conclude(exchange);
+	http_log(exchange, response);
 	return response;
 }
 
-/* The request is over; response is NULL where it had no answer. */
-static void
-http_finish(CrmHttpSession *session, const CrmHttpRequest *request,
-			const CrmHttpResponse *response)
-{
-	http_count(session, request, response);
-	http_release(session);
-}
-
 CrmHttpResponse *
-crm_http_send(CrmHttpSession *session, const CrmHttpRequest *request)
+crm_http_wait(CrmHttpExchange *exchange)
 {
 	CrmHttpResponse *response;
 
 	PG_TRY();
 	{
-		response = http_exchange(session, request);
+		response = http_await(exchange);
 	}
 	PG_CATCH();
 	{
-		http_finish(session, request, NULL);
+		crm_http_abandon(exchange);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 
-	http_finish(session, request, response);
+	crm_http_abandon(exchange);
 	return response;
+}
+
+CrmHttpResponse *
+crm_http_send(CrmHttpSession *session, const CrmHttpRequest *request)
+{
+	return crm_http_wait(crm_http_start(session, request));
+}
+
+int
+crm_http_max_connections(const CrmHttpSession *session)
+{
+	return session->settings.max_connections;
 }
 
 void

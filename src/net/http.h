@@ -40,7 +40,7 @@ typedef struct CrmHttpSettings
 	const char *proxy;			/* URL */
 	int			connect_timeout;	/* milliseconds, 0: none */
 	int			request_timeout;	/* milliseconds, 0: none */
-	int			max_connections;	/* kept alive, and requests in flight */
+	int			max_connections;	/* kept alive, and requests in flight: at least 1 */
 	int64		max_response_size;	/* bytes of a body after decompression */
 } CrmHttpSettings;
 
@@ -57,7 +57,8 @@ typedef struct CrmHttpCounters
 	int64		retries;		/* libcurl's (of a GET on a connection found
 								 * closed); callers add their own */
 	int64		errors;			/* no answer, or a status of 400 and above */
-	double		milliseconds;	/* waited for answers */
+	double		milliseconds;	/* waited for answers; what came meanwhile, while
+								 * something else was done, took none */
 } CrmHttpCounters;
 
 /*
@@ -97,22 +98,60 @@ extern void crm_http_close(CrmHttpSession *session);
 /* Whatever cookies the session was given, it has none afterwards. */
 extern void crm_http_forget_cookies(CrmHttpSession *session);
 
+/* A request under way. */
+typedef struct CrmHttpExchange CrmHttpExchange;
+
 /*
- * Sends one request and waits for the whole answer, which is palloc'd in the
- * current memory context.
+ * Sends a request without waiting for the answer; where max_connections of the
+ * session are under way already, it goes in its turn.  What it needs is copied.  It
+ * makes progress while anybody waits for a request of this session.
+ *
+ * The exchange belongs to the current memory context: it ends, answered or not,
+ * with crm_http_wait, crm_http_abandon, that context, the session, or the
+ * subtransaction that began it if that fails.  Errors: as crm_http_wait.
+ */
+extern CrmHttpExchange *crm_http_start(CrmHttpSession *session,
+									   const CrmHttpRequest *request);
+
+/*
+ * Waits for the whole answer, which is palloc'd in the current memory context.  The
+ * exchange is gone afterwards, also after an ERROR.
  *
  * Errors: 08001 not reached (resolve, connect, TLS, refused by the proxy),
  * 08006 lost (reset, cut short, undecodable) or timed out (with a HINT naming
- * the option), 54000 a limit of size reached, 22023 a URL or header that can't
- * be sent.  Redirects are answers like any other, not followed.  After an error
- * nothing of the request is left, and the session can be used.
+ * the option; only time in which somebody waited counts), 54000 a limit of size
+ * reached, 22023 a URL or header that can't be sent.  Redirects are answers like
+ * any other, not followed.  After an error nothing of the request is left, and the
+ * session can be used.
  *
  * A request other than GET leaves once: 08006 after it means that it may have
  * been carried out, and the caller has to find out.  A compressed body that
  * ends early inside a well-framed answer is for the body's parser to notice.
  */
+extern CrmHttpResponse *crm_http_wait(CrmHttpExchange *exchange);
+
+/*
+ * Waits until one of n (at least 1) exchanges of the same session has its answer,
+ * or failed: the index of that one, for which crm_http_wait waits no more.  ERROR
+ * only for interrupts and the deadline; all n are still there after it.
+ */
+extern int	crm_http_wait_any(CrmHttpExchange *const *exchanges, int n);
+
+/*
+ * Ends a request without its answer, and its connection where half of one is on it.
+ * One other than a GET may have been carried out.
+ */
+extern void crm_http_abandon(CrmHttpExchange *exchange);
+
+/* Ends those that this subtransaction, or one below it, began: it has failed. */
+extern void crm_http_abandon_since(SubTransactionId subtransaction);
+
+/* Sends one request and waits: crm_http_start and crm_http_wait. */
 extern CrmHttpResponse *crm_http_send(CrmHttpSession *session,
 									  const CrmHttpRequest *request);
+
+/* Requests in flight that the session was opened for. */
+extern int	crm_http_max_connections(const CrmHttpSession *session);
 
 /*
  * Waits, interruptible like a request, not beyond the deadline.  For a retry

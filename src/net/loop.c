@@ -6,6 +6,9 @@
  * wants its next turn; the callbacks only take notes.  The loop waits for those
  * sockets and for the backend's latch together, hands libcurl what happened,
  * and serves interrupts in between.
+ *
+ * Whoever waits for one request drives all; while nobody waits none goes on but in
+ * the kernel's buffers.
  */
 #include "postgres.h"
 
@@ -21,6 +24,7 @@
 
 /* How long libcurl may go on, in milliseconds, before interrupts are served. */
 #define LONGEST_TURN 10
+#define EVENTS_AT_ONCE 16
 
 double
 crm_loop_now(void)
@@ -29,6 +33,19 @@ crm_loop_now(void)
 
 	INSTR_TIME_SET_CURRENT(now);
 	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+static bool
+loop_make_room(CrmLoop *loop)
+{
+	int			room = loop->room > 0 ? loop->room * 2 : 8;
+	void	   *larger = realloc(loop->sockets, room * sizeof(struct CrmLoopSocket));
+
+	if (larger == NULL)
+		return false;
+	loop->sockets = larger;
+	loop->room = room;
+	return true;
 }
 
 /* libcurl's note on one socket: watch it for what, or no more. */
@@ -48,7 +65,7 @@ loop_note_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused
 			loop->sockets[i] = loop->sockets[--loop->nsockets];
 		return 0;
 	}
-	if (i == CRM_LOOP_MAX_SOCKETS)
+	if (i == loop->room && !loop_make_room(loop))
 		return -1;
 	if (i == loop->nsockets)
 		loop->nsockets++;
@@ -74,7 +91,10 @@ crm_loop_init(CrmLoop *loop, int max_connections)
 	CURLM	   *multi = curl_multi_init();
 
 	loop->multi = multi;
+	loop->most = max_connections;
 	loop->timer = -1;
+	dlist_init(&loop->running);
+	dlist_init(&loop->queued);
 	return multi != NULL &&
 		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, loop_note_socket) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) == CURLM_OK &&
@@ -82,15 +102,6 @@ crm_loop_init(CrmLoop *loop, int max_connections)
 		curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, limit) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, limit) == CURLM_OK;
-}
-
-void
-crm_loop_free(CrmLoop *loop)
-{
-	crm_loop_leave(loop);
-	if (loop->multi != NULL)
-		curl_multi_cleanup(loop->multi);
-	loop->multi = NULL;
 }
 
 static void
@@ -174,23 +185,52 @@ loop_until(double moment)
 	return left > 0 ? (long) ceil(Min(left, INT_MAX)) : 0;
 }
 
-/* Milliseconds until libcurl wants a turn; -1: only when a socket stirs. */
-static long
-loop_timeout(const CrmLoop *loop)
+/* The request's next limit, as milliseconds spent; negative: it has none. */
+static double
+loop_limit(const CrmLoopRequest *request)
 {
-	return loop->timer < 0 ? -1 : loop_until(loop->timer);
+	double		limit = request->limit > 0 ? request->limit : -1;
+
+	if (!request->connected && request->connect_limit > 0 &&
+		(limit < 0 || request->connect_limit < limit))
+		limit = request->connect_limit;
+	return limit;
+}
+
+/*
+ * Milliseconds to wait at most: until libcurl wants a turn, a request reaches its
+ * limit, or that moment; -1: for as long as no socket stirs.
+ */
+static long
+loop_timeout(CrmLoop *loop, double until)
+{
+	double		now = crm_loop_now();
+	double		next = loop->timer;
+	dlist_iter	iter;
+
+	if (until > 0 && (next < 0 || until < next))
+		next = until;
+	dlist_foreach(iter, &loop->running)
+	{
+		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
+		double		limit = loop_limit(request);
+
+		if (limit >= 0 && (next < 0 || now + limit - request->spent < next))
+			next = now + limit - request->spent;
+	}
+	return next < 0 ? -1 : loop_until(next);
 }
 
 /* Waits for something to happen, and gives libcurl its turns. */
 static void
-loop_wait(CrmLoop *loop)
+loop_wait(CrmLoop *loop, double until)
 {
-	WaitEvent	events[CRM_LOOP_MAX_SOCKETS + 2];
+	WaitEvent	events[EVENTS_AT_ONCE];
 	int			n;
 
 	if (loop->set == NULL || loop->stale)
 		loop_build_set(loop);
-	n = WaitEventSetWait(loop->set, loop_timeout(loop), events, lengthof(events),
+	n = WaitEventSetWait(loop->set, loop_timeout(loop, until), events, lengthof(events),
 						 PG_WAIT_EXTENSION);
 
 	for (int i = 0; i < n; i++)
@@ -201,7 +241,7 @@ loop_wait(CrmLoop *loop)
 		else
 			loop_turn(loop, events[i].fd, loop_events_seen(events[i].events));
 	}
-	if (loop_timeout(loop) == 0)
+	if (loop->timer >= 0 && loop_until(loop->timer) == 0)
 	{
 		loop->timer = -1;
 		loop_turn(loop, CURL_SOCKET_TIMEOUT, 0);
@@ -209,69 +249,204 @@ loop_wait(CrmLoop *loop)
 }
 
 bool
-crm_loop_give_way(CrmLoop *loop)
+crm_loop_give_way(CrmLoop *loop, CrmLoopRequest *request)
 {
-	loop->paused = crm_loop_now() > loop->turn_began + LONGEST_TURN;
-	return loop->paused;
+	request->paused = crm_loop_now() > loop->turn_began + LONGEST_TURN;
+	return request->paused;
 }
 
-/* Gives libcurl the turn that was due when it gave way. */
-static CURLcode
+/* ------------------------------------------------------------ requests */
+
+static void
+loop_move(CrmLoopRequest *request, dlist_head *list)
+{
+	if (request->list != NULL)
+		dlist_delete(&request->node);
+	if (list != NULL)
+		dlist_push_tail(list, &request->node);
+	request->list = list;
+}
+
+/* Takes a request that is under way, or in the queue, out of it. */
+static void
+loop_withdraw(CrmLoop *loop, CrmLoopRequest *request)
+{
+	if (request->list == &loop->running)
+	{
+		curl_multi_remove_handle(loop->multi, request->easy);
+		loop->nrunning--;
+	}
+	loop_move(request, NULL);
+}
+
+static void
+loop_finish(CrmLoop *loop, CrmLoopRequest *request, CURLcode verdict)
+{
+	loop_withdraw(loop, request);
+	request->verdict = verdict;
+	request->done = true;
+}
+
+/*
+ * Gives one that gave way the turn that was due to it, and the others theirs
+ * before it has another.  false: none did.
+ */
+static bool
 loop_resume(CrmLoop *loop)
 {
-	loop->paused = false;
-	loop->turn_began = crm_loop_now();
-	return curl_easy_pause(loop->easy, CURLPAUSE_CONT);
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->running)
+	{
+		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
+		CURLcode	code;
+
+		if (!request->paused)
+			continue;
+		loop_move(request, &loop->running);
+		request->paused = false;
+		loop->turn_began = crm_loop_now();
+		code = curl_easy_pause(request->easy, CURLPAUSE_CONT);
+		if (code != CURLE_OK)
+			loop_finish(loop, request, code);
+		return true;
+	}
+	return false;
 }
 
-/* Has the request under way come to its end? */
-static bool
-loop_finished(CrmLoop *loop, CURLcode *verdict)
+static CrmLoopRequest *
+loop_request_of(CrmLoop *loop, CURL *easy)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->running)
+	{
+		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
+
+		if (request->easy == easy)
+			return request;
+	}
+	return NULL;
+}
+
+/* Finds out which requests have come to their end. */
+static void
+loop_collect(CrmLoop *loop)
 {
 	CURLMsg    *message;
 	int			left;
 
 	while ((message = curl_multi_info_read(loop->multi, &left)) != NULL)
 	{
-		if (message->msg == CURLMSG_DONE && message->easy_handle == loop->easy)
-		{
-			*verdict = message->data.result;
-			return true;
-		}
+		CURLcode	verdict = message->data.result;
+		CrmLoopRequest *request = loop_request_of(loop, message->easy_handle);
+
+		if (message->msg == CURLMSG_DONE && request != NULL)
+			loop_finish(loop, request, verdict);
 	}
-	return false;
 }
 
-CURLcode
-crm_loop_perform(CrmLoop *loop, CURL *easy)
+/* Counts the time that has passed, and ends those that have used up theirs. */
+static void
+loop_charge(CrmLoop *loop, double milliseconds)
 {
-	CURLcode	verdict;
+	dlist_mutable_iter iter;
 
-	CHECK_FOR_INTERRUPTS();
-	loop->stale = true;
-	loop->paused = false;
-	loop_check(curl_multi_add_handle(loop->multi, easy));
-	loop->easy = easy;
-
-	loop_turn(loop, CURL_SOCKET_TIMEOUT, 0);
-	while (!loop_finished(loop, &verdict))
+	dlist_foreach_modify(iter, &loop->running)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!loop->paused)
-			loop_wait(loop);
-		else if ((verdict = loop_resume(loop)) != CURLE_OK)
-			break;
+		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
+		double		limit = loop_limit(request);
+
+		request->spent += milliseconds;
+		if (limit >= 0 && request->spent >= limit)
+		{
+			request->timed_out = true;
+			loop_finish(loop, request, CURLE_OPERATION_TIMEDOUT);
+		}
 	}
-	return verdict;
+}
+
+/* libcurl's own limit of connecting, by which it chooses how long to try an address. */
+static void
+loop_excuse(CrmLoop *loop, double milliseconds)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->running)
+	{
+		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
+
+		if (!request->connected && request->connect_limit > 0)
+		{
+			request->excused += milliseconds;
+			curl_easy_setopt(request->easy, CURLOPT_CONNECTTIMEOUT_MS,
+							 request->connect_limit + (long) ceil(request->excused));
+		}
+	}
+}
+
+/* Begins what is in the queue, as far as there is room. */
+static void
+loop_advance(CrmLoop *loop)
+{
+	while (loop->nrunning < loop->most && !dlist_is_empty(&loop->queued))
+	{
+		CrmLoopRequest *request = dlist_head_element(CrmLoopRequest, node, &loop->queued);
+
+		loop_check(curl_multi_add_handle(loop->multi, request->easy));
+		loop_move(request, &loop->running);
+		loop->nrunning++;
+		loop_turn(loop, CURL_SOCKET_TIMEOUT, 0);
+	}
 }
 
 void
-crm_loop_leave(CrmLoop *loop)
+crm_loop_start(CrmLoop *loop, CrmLoopRequest *request)
 {
-	if (loop->easy != NULL)
-		curl_multi_remove_handle(loop->multi, loop->easy);
-	loop->easy = NULL;
+	CHECK_FOR_INTERRUPTS();
+	if (loop->nrunning == 0)
+	{
+		loop->stale = true;
+		loop->rested = crm_loop_now();
+	}
+	loop_move(request, &loop->queued);
+	loop_advance(loop);
+}
+
+void
+crm_loop_step(CrmLoop *loop, double until)
+{
+	double		began = crm_loop_now();
+
+	CHECK_FOR_INTERRUPTS();
+	loop_excuse(loop, began - loop->rested);
+	if (loop_resume(loop))
+		until = began;
+	if (loop->nrunning > 0)
+		loop_wait(loop, until);
+	loop_collect(loop);
+	loop->rested = crm_loop_now();
+	loop_charge(loop, loop->rested - began);
+	loop_advance(loop);
+}
+
+void
+crm_loop_leave(CrmLoop *loop, CrmLoopRequest *request)
+{
+	loop_withdraw(loop, request);
+	if (loop->nrunning == 0)
+		loop_free_set(loop);
+}
+
+void
+crm_loop_free(CrmLoop *loop)
+{
 	loop_free_set(loop);
+	if (loop->multi != NULL)
+		curl_multi_cleanup(loop->multi);
+	loop->multi = NULL;
+	free(loop->sockets);
+	loop->sockets = NULL;
 }
 
 void

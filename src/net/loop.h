@@ -10,32 +10,54 @@
 #define CRM_LOOP_H
 
 #include "postgres.h"
+#include "lib/ilist.h"
 #include "storage/latch.h"
 
 #include <curl/curl.h>
 
 /*
- * Sockets libcurl may ask to have watched at once.  One request needs at most
- * three: IPv6 and IPv4 tried side by side, and the resolver's.
+ * A request.  Who starts it owns it, and has set easy and the limits before.
+ * A limit counts the time in which somebody drove the loop: who is busy with
+ * something else does not let a request time out whose answer may have come.
  */
-#define CRM_LOOP_MAX_SOCKETS 8
+typedef struct CrmLoopRequest
+{
+	CURL	   *easy;
+	long		connect_limit;	/* milliseconds, 0: none */
+	long		limit;			/* of the whole request */
+	bool		connected;		/* the owner's note */
+	bool		done;
+	bool		timed_out;		/* by one of these limits */
+	CURLcode	verdict;		/* once it is done */
+
+	/* the loop's own */
+	dlist_head *list;			/* that it is in, or NULL */
+	dlist_node	node;
+	double		spent;			/* milliseconds */
+	double		excused;		/* milliseconds in which nobody drove the loop */
+	bool		paused;			/* by crm_loop_give_way */
+} CrmLoopRequest;
 
 typedef struct CrmLoop
 {
 	CURLM	   *multi;			/* keeps the connections alive */
-	CURL	   *easy;			/* the request under way, or NULL */
-	WaitEventSet *set;			/* of that request, or NULL */
+	int			most;			/* requests under way at once */
+	int			nrunning;
+	dlist_head	running;		/* of CrmLoopRequest: those under way */
+	dlist_head	queued;			/* and those that wait until one of them is done */
+	WaitEventSet *set;			/* of their sockets, or NULL */
 	bool		stale;			/* set does not show sockets any more */
 	double		timer;			/* when libcurl wants its next turn, by
 								 * crm_loop_now; negative: it does not */
 	double		turn_began;		/* libcurl's latest, by crm_loop_now */
-	bool		paused;			/* by crm_loop_give_way */
+	double		rested;			/* since when nobody drove the loop */
 	int			nsockets;
-	struct
+	int			room;			/* allocated in sockets */
+	struct CrmLoopSocket
 	{
 		curl_socket_t fd;
 		int			what;		/* CURL_POLL_IN, _OUT, _INOUT */
-	}			sockets[CRM_LOOP_MAX_SOCKETS];
+	}		   *sockets;		/* malloc'd: libcurl's callback lets it grow */
 } CrmLoop;
 
 /* Makes the multi handle.  false: out of memory; crm_loop_free is due anyway. */
@@ -45,11 +67,18 @@ extern bool crm_loop_init(CrmLoop *loop, int max_connections);
 extern void crm_loop_free(CrmLoop *loop);
 
 /*
- * Performs easy and returns libcurl's verdict.  Whether it returns or throws
- * (an interrupt, for want of memory), the caller owes it a crm_loop_leave
- * before easy is cleaned up.
+ * Sends the request, or puts it in the queue where max_connections are under way;
+ * it goes on whenever the loop is driven.  Whether this returns or throws, the
+ * caller owes it a crm_loop_leave before easy is cleaned up.
  */
-extern CURLcode crm_loop_perform(CrmLoop *loop, CURL *easy);
+extern void crm_loop_start(CrmLoop *loop, CrmLoopRequest *request);
+
+/*
+ * Drives all requests: waits for something to happen, but not beyond a moment (by
+ * crm_loop_now; 0: there is none), gives libcurl its turns and serves interrupts.
+ * There must be a request that is not done.
+ */
+extern void crm_loop_step(CrmLoop *loop, double until);
 
 /*
  * For libcurl's write callback: has this turn lasted so long that interrupts
@@ -57,13 +86,13 @@ extern CURLcode crm_loop_perform(CrmLoop *loop, CURL *easy);
  * on with the same piece.  libcurl by itself stays for as long as there is
  * something to read, or to decompress.
  */
-extern bool crm_loop_give_way(CrmLoop *loop);
+extern bool crm_loop_give_way(CrmLoop *loop, CrmLoopRequest *request);
 
 /*
- * Takes the request under way, if any, out of the multi handle; a connection
- * with half an answer on it is closed.  Does not throw.
+ * Takes the request out of the loop; a connection with half an answer on it is
+ * closed.  Does not throw.
  */
-extern void crm_loop_leave(CrmLoop *loop);
+extern void crm_loop_leave(CrmLoop *loop, CrmLoopRequest *request);
 
 /* Waits without a request.  Interrupts are served as they come. */
 extern void crm_loop_pause(double milliseconds);

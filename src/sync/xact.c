@@ -7,6 +7,7 @@
 #include "access/xact.h"
 
 #include "sync/age.h"
+#include "net/http.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/push.h"
@@ -71,6 +72,11 @@ on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId pa
 		return;
 	crm_asked_at_subabort(self);
 	crm_age_at_subabort(self);
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		crm_http_abandon_since(self);
+		crm_asked_at_subabort(self);
+	}
 }
 
 void

@@ -25,6 +25,9 @@ work = sys.argv[1]
 lock = threading.Lock()
 sent = {}        # how often each path was asked for
 connections = 0  # how many there were
+arrived = threading.Condition()
+meeting = 0      # requests that wait for others
+crowded = most = 0
 
 
 class Hangup(Exception):
@@ -213,6 +216,33 @@ def slow(c):
     c.answer("slow")
 
 
+def meet(c):
+    """Answers once there are as many of it at the same time as the query says."""
+    global meeting
+    with arrived:
+        meeting += 1
+        if meeting == int(c.query):
+            meeting = 0
+            arrived.notify_all()
+        else:
+            arrived.wait()
+    c.answer("met")
+
+
+def crowd(c):
+    """The most of it there were at the same time, since the last with ?0."""
+    global crowded, most
+    with lock:
+        crowded += 1
+        most = max(most, crowded)
+    time.sleep(0.05)
+    with lock:
+        crowded -= 1
+        c.answer("%d" % most)
+        if c.query == "0":
+            most = 0
+
+
 def big(c):
     """As many bytes as the query says."""
     c.answer(b"x" * int(c.query))
@@ -320,7 +350,8 @@ ANSWERS = {
     "/cut-chunks": cut_chunks, "/cut-header": cut_header, "/empty": empty,
     "/reset": reset, "/reset-body": reset_body, "/chunks": chunks,
     "/until-close": until_close, "/nonsense": nonsense, "/no-content": no_content,
-    "/interim": interim, "/hang": hang, "/drip": drip, "/slow": slow, "/big": big,
+    "/interim": interim, "/meet": meet, "/crowd": crowd, "/hang": hang, "/drip": drip,
+    "/slow": slow, "/big": big,
     "/endless": endless, "/zipped": zipped, "/deflated": deflated,
     "/zip-bomb": zip_bomb, "/zip-large": zip_large, "/zip-broken": zip_broken,
     "/zip-twice": zip_twice, "/zip-twice-apart": zip_twice_apart, "/zip-transfer": zip_transfer,
