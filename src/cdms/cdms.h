@@ -176,6 +176,11 @@ typedef struct CrmQuery
 	const CrmCondition *filter; /* NULL: all */
 	Bitmapset  *fields;			/* indexes of those wanted; NULL: all.  The key
 								 * always comes. */
+	const CrmField *order;		/* ascending; NULL: as CDMS likes */
+	bool		descending;
+	int			limit;			/* objects at most; 0: none */
+	bool		ahead;			/* all pages are wanted: the next is asked for
+								 * while the caller is busy with one */
 } CrmQuery;
 
 typedef struct CrmCursor CrmCursor;
@@ -186,6 +191,7 @@ typedef struct CrmPage
 	CrmObject  *objects;
 	TimestampTz date;			/* the server's clock when it answered; 0: it
 								 * did not say */
+	bool		last;			/* there is no further page */
 } CrmPage;
 
 /* A property as $metadata describes it. */
@@ -254,8 +260,14 @@ struct CrmProtocol
 	/* All entity sets of the organisation: CrmEntityDef *. */
 	List	   *(*metadata) (CrmConnection *conn);
 
-	/* Begins a query; no request is sent before the first fetch. */
+	/*
+	 * Begins a query; no request is sent before the first fetch or start.  The
+	 * cursor, and with it what it has under way, belongs to the current context.
+	 */
 	CrmCursor  *(*open) (CrmConnection *conn, const CrmQuery *query);
+
+	/* Asks for the next page, if there is one, without waiting for it. */
+	void		(*start) (CrmCursor *cursor);
 
 	/*
 	 * The next page, whole; NULL after the last.  A page may be empty.  ERROR
@@ -263,6 +275,19 @@ struct CrmProtocol
 	 * a link leads elsewhere or in a circle: never fewer objects.
 	 */
 	CrmPage    *(*fetch) (CrmCursor *cursor);
+
+	/*
+	 * Waits until one of n cursors, all of which have asked for a page, has it: its
+	 * index.  What went wrong with the page is for fetch to say.
+	 */
+	int			(*ready) (CrmCursor *const *cursors, int n);
+
+	/* Asks for no more; what is under way is given up. */
+	void		(*close) (CrmCursor *cursor);
+
+	/* Do the entity's objects have a property of this name?  Asks for $metadata. */
+	bool		(*has_property) (CrmConnection *conn, const CrmEntity *entity,
+								 const char *property);
 
 	/* What open would ask, for EXPLAIN: "GET AccountSet?$filter=...", decoded. */
 	char	   *(*describe) (CrmConnection *conn, const CrmQuery *query);

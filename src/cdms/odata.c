@@ -147,17 +147,65 @@ crm_odata_is_overloaded(const CrmHttpResponse *response)
 	return crm_odata_is_one_of(response->status, statuses);
 }
 
-/* GETs data of this media type, which may take several attempts. */
-static CrmHttpResponse *
-get(CrmConnection *conn, const char *url, const char *accept, const char *expected,
-	const char *action)
+/* A question for data of this media type. */
+typedef struct Question
+{
+	const char *url;
+	const char *accept;			/* header line */
+	const char *expected;		/* in the answer's media type */
+	const char *action;			/* for messages: what could not be done */
+} Question;
+
+/* It was asked: what brings the answer, and the login it was asked under. */
+typedef struct Asked
+{
+	CrmHttpExchange *exchange;	/* NULL: it was not */
+	int			login;
+} Asked;
+
+static CrmHttpRequest
+request_for(const Question *question)
 {
 	CrmHttpRequest request = {
 		.method = "GET",
-		.url = url,
-		.headers = list_make1(unconstify(char *, accept))
+		.url = question->url,
+		.headers = list_make1(unconstify(char *, question->accept))
 	};
-	CrmHttpResponse *response = crm_login_send(conn, &request);
+
+	return request;
+}
+
+static Asked
+ask(CrmConnection *conn, const Question *question)
+{
+	CrmHttpRequest request = request_for(question);
+	Asked		asked = {.login = crm_login_prepare(conn)};
+
+	asked.exchange = crm_http_start(conn->http, &request);
+	return asked;
+}
+
+/* The first answer to what was asked, or the one after a new login. */
+static CrmHttpResponse *
+first_answer(CrmConnection *conn, const CrmHttpRequest *request, const Asked *asked)
+{
+	CrmHttpResponse *response = crm_http_wait(asked->exchange);
+
+	if (crm_login_is_lost(conn, request, response))
+	{
+		crm_login_renew(conn, asked->login);
+		response = crm_http_send(conn->http, request);
+	}
+	crm_login_judge(conn, request, response);
+	return response;
+}
+
+/* The answer to what was asked, for which it may have to be asked again. */
+static CrmHttpResponse *
+answer(CrmConnection *conn, const Question *question, const Asked *asked)
+{
+	CrmHttpRequest request = request_for(question);
+	CrmHttpResponse *response = first_answer(conn, &request, asked);
 
 	for (int attempt = 0; crm_odata_is_overloaded(response) && attempt < conn->max_retries; attempt++)
 	{
@@ -166,8 +214,8 @@ get(CrmConnection *conn, const char *url, const char *accept, const char *expect
 		response = crm_login_send(conn, &request);
 	}
 	if (response->status != 200)
-		crm_odata_refuse(conn, response, action);
-	crm_odata_check_media_type(response, expected);
+		crm_odata_refuse(conn, response, question->action);
+	crm_odata_check_media_type(response, question->expected);
 	return response;
 }
 
@@ -201,7 +249,9 @@ struct CrmCursor
 	const CrmEntity *entity;
 	Bitmapset  *fields;
 	const CrmCondition *filter; /* the caller's */
+	bool		ahead;
 	char	   *url;			/* of the next page; NULL after the last */
+	Asked		asked;			/* for it, or not yet */
 	uint64	   *followed;		/* hashes of the URLs asked so far */
 	int			nfollowed;
 	int			room;			/* allocated in followed */
@@ -254,34 +304,66 @@ append_plain(StringInfo out, const char *text)
 	appendStringInfoString(out, text);
 }
 
-/* "AccountSet?$select=...&$filter=..."; either option may be NULL. */
+/* What stands after "?" in a query's URL; each may be NULL. */
+typedef struct UrlOptions
+{
+	const char *select;
+	const char *filter;
+	const char *order;
+	const char *top;
+} UrlOptions;
+
+/* "AccountSet?$select=...&$filter=..." */
 static void
-append_query(StringInfo out, const char *set, const char *select, const char *filter,
+append_query(StringInfo out, const char *set, const UrlOptions *options,
 			 void (*append) (StringInfo, const char *))
 {
+	const struct
+	{
+		const char *name;
+		const char *value;
+	}			listed[] = {
+		{"$select", options->select},
+		{"$filter", options->filter},
+		{"$orderby", options->order},
+		{"$top", options->top}
+	};
+	char		separator = '?';
+
 	append(out, set);
-	if (select)
+	for (int i = 0; i < lengthof(listed); i++)
 	{
-		appendStringInfoString(out, "?$select=");
-		append(out, select);
-	}
-	if (filter)
-	{
-		appendStringInfo(out, "%c$filter=", select ? '&' : '?');
-		append(out, filter);
+		if (listed[i].value == NULL)
+			continue;
+		appendStringInfo(out, "%c%s=", separator, listed[i].name);
+		append(out, listed[i].value);
+		separator = '&';
 	}
 }
 
-char *
-crm_odata_url(const CrmConnection *conn, const char *set, const char *select,
-			  const char *filter)
+static char *
+query_url(const CrmConnection *conn, const char *set, const UrlOptions *options)
 {
 	StringInfoData url;
 
 	initStringInfo(&url);
 	appendStringInfo(&url, "%s/", crm_url_repair(conn->root));
-	append_query(&url, set, select, filter, crm_url_append_encoded);
+	append_query(&url, set, options, crm_url_append_encoded);
 	return url.data;
+}
+
+char *
+crm_odata_url(const CrmConnection *conn, const char *path)
+{
+	return query_url(conn, path, &(UrlOptions) {0});
+}
+
+static char *
+order_text(const CrmQuery *query)
+{
+	if (query->order == NULL)
+		return NULL;
+	return psprintf("%s%s", query->order->property, query->descending ? " desc" : "");
 }
 
 /*
@@ -294,14 +376,18 @@ static char *
 plan_query(const CrmConnection *conn, const CrmQuery *query, char **description)
 {
 	const char *set = query->entity->set;
-	char	   *select = select_list(query);
-	char	   *filter = filter_text(query->filter);
-	char	   *url = crm_odata_url(conn, set, select, filter);
+	UrlOptions	options = {
+		.select = select_list(query),
+		.filter = filter_text(query->filter),
+		.order = order_text(query),
+		.top = query->limit > 0 ? psprintf("%d", query->limit) : NULL
+	};
+	char	   *url = query_url(conn, set, &options);
 
 	if (strlen(url) > LONGEST_URL)
 	{
-		select = NULL;
-		url = crm_odata_url(conn, set, select, filter);
+		options.select = NULL;
+		url = query_url(conn, set, &options);
 	}
 	if (description)
 	{
@@ -309,7 +395,7 @@ plan_query(const CrmConnection *conn, const CrmQuery *query, char **description)
 
 		initStringInfo(&text);
 		appendStringInfoString(&text, "GET ");
-		append_query(&text, set, select, filter, append_plain);
+		append_query(&text, set, &options, append_plain);
 		*description = pg_any_to_server(text.data, text.len, PG_UTF8);
 	}
 	return url;
@@ -335,7 +421,7 @@ keys_per_query(CrmConnection *conn, const CrmEntity *entity, int n)
 {
 	pg_uuid_t	any = {{0}};
 	char	   *one = filter_text(crm_condition_keys(entity, &any, 1));
-	int			room = LONGEST_URL - strlen(crm_odata_url(conn, entity->set, NULL, ""));
+	int			room = LONGEST_URL - strlen(query_url(conn, entity->set, &(UrlOptions) {.filter = ""}));
 	StringInfoData key;
 	int			fit;
 
@@ -355,6 +441,7 @@ open_cursor(CrmConnection *conn, const CrmQuery *query)
 	cursor->entity = query->entity;
 	cursor->fields = bms_copy(query->fields);
 	cursor->filter = query->filter;
+	cursor->ahead = query->ahead;
 	cursor->url = plan_query(conn, query, NULL);
 	cursor->room = 4;
 	cursor->followed = palloc(sizeof(uint64) * cursor->room);
@@ -459,11 +546,49 @@ check_asked(const CrmCursor *cursor, const CrmPage *page)
 	}
 }
 
+static Question
+next_question(const CrmCursor *cursor)
+{
+	const CrmFormatMethods *format = crm_odata_format(cursor->conn);
+	Question	question = {
+		.url = cursor->url,
+		.accept = format->accept,
+		.expected = format->expected,
+		.action = psprintf("could not read %s", cursor->entity->set)
+	};
+
+	return question;
+}
+
+static void
+start(CrmCursor *cursor)
+{
+	MemoryContext before;
+	Question	question;
+
+	if (cursor->url == NULL || cursor->asked.exchange != NULL)
+		return;
+	question = next_question(cursor);
+	note_followed(cursor);
+	before = MemoryContextSwitchTo(cursor->context);
+	cursor->asked = ask(cursor->conn, &question);
+	MemoryContextSwitchTo(before);
+}
+
+/* The answer that is under way, or in its place the ERROR; it is so no more. */
+static CrmHttpResponse *
+take_answer(CrmCursor *cursor)
+{
+	Question	question = next_question(cursor);
+	Asked		asked = cursor->asked;
+
+	cursor->asked.exchange = NULL;
+	return answer(cursor->conn, &question, &asked);
+}
+
 static CrmPage *
 fetch(CrmCursor *cursor)
 {
-	CrmConnection *conn = cursor->conn;
-	const CrmFormatMethods *format = crm_odata_format(conn);
 	MemoryContext scratch;
 	MemoryContext before;
 	CrmHttpResponse *response;
@@ -476,37 +601,102 @@ fetch(CrmCursor *cursor)
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync answer",
 									ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(scratch);
-	note_followed(cursor);
-	response = get(conn, cursor->url, format->accept, format->expected,
-				   psprintf("could not read %s", cursor->entity->set));
+	start(cursor);
+	response = take_answer(cursor);
 	MemoryContextSwitchTo(before);
 
-	page = format->read_page(response->body, response->body_length, cursor->entity,
-							 cursor->fields, &next);
+	page = crm_odata_format(cursor->conn)->read_page(response->body, response->body_length,
+											  cursor->entity, cursor->fields, &next);
 	check_asked(cursor, page);
 	page->date = response->date;
-	conn->objects += page->nobjects;
+	cursor->conn->objects += page->nobjects;
 	follow(cursor, next);
+	page->last = cursor->url == NULL;
+	if (cursor->ahead)
+		start(cursor);
 	MemoryContextDelete(scratch);
 	return page;
+}
+
+static int
+ready(CrmCursor *const *cursors, int n)
+{
+	CrmHttpExchange **exchanges = palloc(sizeof(CrmHttpExchange *) * n);
+	int			i;
+
+	for (i = 0; i < n; i++)
+		exchanges[i] = cursors[i]->asked.exchange;
+	i = crm_http_wait_any(exchanges, n);
+	pfree(exchanges);
+	return i;
+}
+
+static void
+close_cursor(CrmCursor *cursor)
+{
+	if (cursor->asked.exchange)
+		crm_http_abandon(cursor->asked.exchange);
+	cursor->asked.exchange = NULL;
+	cursor->url = NULL;
 }
 
 static List *
 metadata(CrmConnection *conn)
 {
-	char	   *url = psprintf("%s/$metadata", crm_url_repair(conn->root));
-	CrmHttpResponse *response = get(conn, url, "Accept: application/xml", "xml",
-									"could not read $metadata");
+	Question	question = {
+		.url = psprintf("%s/$metadata", crm_url_repair(conn->root)),
+		.accept = "Accept: application/xml",
+		.expected = "xml",
+		.action = "could not read $metadata"
+	};
+	Asked		asked = ask(conn, &question);
+	CrmHttpResponse *response = answer(conn, &question, &asked);
 	List	   *entities = crm_metadata_read(response->body, response->body_length);
 
 	pfree(response->body);
 	return entities;
 }
 
+static bool
+defines(const CrmEntityDef *definition, const char *property)
+{
+	ListCell   *lc;
+
+	foreach(lc, definition->properties)
+		if (strcmp(((CrmPropertyDef *) lfirst(lc))->name, property) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_property(CrmConnection *conn, const CrmEntity *entity, const char *property)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync $metadata",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, metadata(conn))
+	{
+		CrmEntityDef *definition = lfirst(lc);
+
+		if (strcmp(definition->set, entity->set) == 0)
+			found = defines(definition, property);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
+	return found;
+}
+
 const CrmProtocol crm_protocol_odata2 = {
 	.metadata = metadata,
 	.open = open_cursor,
+	.start = start,
 	.fetch = fetch,
+	.ready = ready,
+	.close = close_cursor,
+	.has_property = has_property,
 	.describe = describe,
 	.fits = fits,
 	.keys_per_query = keys_per_query,

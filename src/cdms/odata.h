@@ -14,9 +14,8 @@ extern const CrmFormatMethods *crm_odata_format(const CrmConnection *conn);
 
 extern char *crm_odata_key_text(const pg_uuid_t *key);
 
-/* ".../OrganizationData.svc/AccountSet?$select=...&$filter=..."; either may be NULL. */
-extern char *crm_odata_url(const CrmConnection *conn, const char *set, const char *select,
-						   const char *filter);
+/* ".../OrganizationData.svc/AccountSet" */
+extern char *crm_odata_url(const CrmConnection *conn, const char *path);
 
 /* Is the status one of these (ended by 0)? */
 extern bool crm_odata_is_one_of(int status, const int *statuses);

@@ -137,7 +137,7 @@ make_request(CrmConnection *conn, const CrmWrite *write)
 	request->method = kinds[write->kind].method;
 	request->tunnelled = kinds[write->kind].tunnelled;
 	request->url = crm_odata_url(conn, write->kind == CRM_CREATE ? write->entity->set :
-								 object_path(write), NULL, NULL);
+								 object_path(write));
 	request->headers = list_make1(unconstify(char *, format->accept));
 	if (write->assignments != NIL)
 	{

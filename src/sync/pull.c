@@ -36,9 +36,11 @@
 #include "sync/connection.h"
 #include "sync/intent.h"
 #include "sync/ledger.h"
+#include "sync/load.h"
 #include "sync/options.h"
 #include "sync/pull.h"
 #include "sync/push.h"
+#include "sync/seen.h"
 #include "sync/store.h"
 
 #define CREATES_PER_READ 100	/* contract, read rule 3 */
@@ -55,7 +57,8 @@ typedef struct Pull
 	CrmTable   *table;
 	CrmApplication application; /* to the store */
 	CrmConnection *conn;
-	HTAB	   *seen;			/* keys that CDMS answered with */
+	HTAB	   *seen;			/* keys that CDMS answered with ... */
+	CrmSeen    *all_seen;		/* ... when asked for all; NULL: nobody has to know */
 	int64		written;
 	bool		whole;			/* the answer is about all objects */
 	TimestampTz began;			/* by our clock */
@@ -72,32 +75,55 @@ note_seen(Pull *pull, CrmPage *page)
 		hash_search(pull->seen, &page->objects[i].key, HASH_ENTER, NULL);
 }
 
+static void
+store_page(Pull *pull, CrmPage *page)
+{
+	int			n;
+
+	if (pull->date == 0)
+		pull->date = page->date;
+	n = crm_asked_drop_repeated(pull->table, page->objects, page->nobjects);
+	crm_asked_note(pull->table, page->objects, n, GetCurrentTimestamp());
+	pull->written += crm_apply(&pull->application, page->objects, n);
+}
+
 /* Follows a query page by page into the store. */
 static void
 pull_query(Pull *pull, CrmQuery *query)
 {
-	CrmCursor  *cursor = pull->conn->protocol->open(pull->conn, query);
+	const CrmProtocol *protocol = pull->conn->protocol;
+	MemoryContext before = CurrentMemoryContext;
+	CrmCursor  *cursor;
+	CrmPage    *page;
 
-	for (;;)
+	query->ahead = true;
+	cursor = protocol->open(pull->conn, query);
+	MemoryContextSwitchTo(pull->page);
+	while ((page = protocol->fetch(cursor)) != NULL)
 	{
-		MemoryContext before = MemoryContextSwitchTo(pull->page);
-		CrmPage    *page = pull->conn->protocol->fetch(cursor);
-		int			n;
-
-		if (page == NULL)
-		{
-			MemoryContextSwitchTo(before);
-			break;
-		}
 		note_seen(pull, page);
-		if (pull->date == 0)
-			pull->date = page->date;
-		n = crm_asked_drop_repeated(pull->table, page->objects, page->nobjects);
-		crm_asked_note(pull->table, page->objects, n, GetCurrentTimestamp());
-		pull->written += crm_apply(&pull->application, page->objects, n);
-		MemoryContextSwitchTo(before);
+		store_page(pull, page);
 		MemoryContextReset(pull->page);
 	}
+	MemoryContextSwitchTo(before);
+}
+
+/* The next page of a load, into the store; false: there is none. */
+static bool
+pull_loaded(Pull *pull, CrmLoad *load, bool by_key)
+{
+	MemoryContext before = MemoryContextSwitchTo(pull->page);
+	CrmPage    *page = crm_load_next(load);
+
+	if (page && by_key)
+		note_seen(pull, page);
+	else if (page && pull->all_seen)
+		crm_seen_add(pull->all_seen, page);
+	if (page)
+		store_page(pull, page);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(pull->page);
+	return page != NULL;
 }
 
 /* ------------------------------------------------------------- by key */
@@ -105,36 +131,21 @@ pull_query(Pull *pull, CrmQuery *query)
 static void
 pull_keys(Pull *pull, const pg_uuid_t *keys, int n)
 {
-	int			fit;
+	CrmLoad    *load = crm_load_keys(pull->conn, &pull->table->entity, keys, n);
 
-	for (int i = 0; i < n; i += fit)
-	{
-		CrmQuery	query = {.entity = &pull->table->entity};
-
-		fit = pull->conn->protocol->keys_per_query(pull->conn, query.entity, n - i);
-		query.filter = crm_condition_keys(query.entity, keys + i, fit);
-		pull_query(pull, &query);
-	}
+	while (pull_loaded(pull, load, true))
+		continue;
 }
 
 void
 crm_pull_by_keys(CrmConnection *conn, CrmTable *table, const pg_uuid_t *keys, int n,
 				 CrmObjectsVisitor visit, void *arg)
 {
-	int			fit;
+	CrmLoad    *load = crm_load_keys(conn, &table->entity, keys, n);
+	CrmPage    *page;
 
-	for (int i = 0; i < n; i += fit)
-	{
-		CrmQuery	query = {.entity = &table->entity};
-		CrmCursor  *cursor;
-		CrmPage    *page;
-
-		fit = conn->protocol->keys_per_query(conn, query.entity, n - i);
-		query.filter = crm_condition_keys(query.entity, keys + i, fit);
-		cursor = conn->protocol->open(conn, &query);
-		while ((page = conn->protocol->fetch(cursor)) != NULL)
-			visit(page->objects, page->nobjects, arg);
-	}
+	while ((page = crm_load_next(load)) != NULL)
+		visit(page->objects, page->nobjects, arg);
 }
 
 /* -------------------------------------------- what the answer lacked */
@@ -198,7 +209,8 @@ treat_all_missing(Pull *pull, pg_uuid_t *keys, int n)
 
 typedef struct KeyList
 {
-	HTAB	   *seen;
+	HTAB	   *seen;			/* where keys come in any order */
+	CrmSeen    *all_seen;		/* where they are sorted, else NULL */
 	pg_uuid_t  *keys;
 	int			n;
 	int			room;
@@ -211,7 +223,8 @@ keep_unseen(TupleTableSlot *slot, void *arg)
 	bool		isnull;
 	pg_uuid_t  *key = DatumGetUUIDP(slot_getattr(slot, 1, &isnull));
 
-	if (hash_search(list->seen, key, HASH_FIND, NULL))
+	if (list->all_seen ? crm_seen_has(list->all_seen, key) :
+		hash_search(list->seen, key, HASH_FIND, NULL) != NULL)
 		return;
 	if (list->n == list->room)
 		list->keys = repalloc_huge(list->keys, (list->room *= 2) * sizeof(pg_uuid_t));
@@ -226,10 +239,11 @@ static void
 pull_unseen(Pull *pull, List *quals)
 {
 	CrmTable   *table = pull->table;
-	KeyList		list = {pull->seen, palloc_array(pg_uuid_t, 64), 0, 64};
+	KeyList		list = {pull->seen, pull->all_seen, palloc_array(pg_uuid_t, 64), 0, 64};
+	const char *key = quote_identifier(table->key->name);
 	CrmStatement *statement =
-	crm_statement_prepare(psprintf("SELECT %s FROM %s", quote_identifier(table->key->name),
-								   table->store_name),
+	crm_statement_prepare(psprintf("SELECT %s FROM %s%s", key, table->store_name,
+								   pull->all_seen ? psprintf(" ORDER BY %s", key) : ""),
 						  0, NULL, table->owner, quals);
 
 	crm_statement_run(statement, NULL, NULL, keep_unseen, &list);
@@ -436,6 +450,40 @@ question_text(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 	return text.data;
 }
 
+static void
+note_row(TupleTableSlot *slot, void *arg)
+{
+	*(bool *) arg = true;
+}
+
+static bool
+store_is_empty(CrmTable *table)
+{
+	CrmStatement *statement =
+	crm_statement_prepare(psprintf("SELECT %s FROM %s LIMIT 1", quote_identifier(table->key->name),
+								   table->store_name),
+						  0, NULL, table->owner, NIL);
+	bool		found = false;
+
+	crm_statement_run(statement, NULL, NULL, note_row, &found);
+	return !found;
+}
+
+/* All objects.  Of a store that was empty before none can be missing in CDMS. */
+static void
+pull_everything(Pull *pull, List *quals)
+{
+	CrmLoad    *load = crm_load_all(pull->conn, &pull->table->entity, false);
+	bool		empty = store_is_empty(pull->table);
+
+	if (!empty)
+		pull->all_seen = crm_seen_begin();
+	while (pull_loaded(pull, load, false))
+		continue;
+	if (!empty)
+		pull_unseen(pull, quals);
+}
+
 /* By the conditions that can be sent; without any, the table is complete afterwards. */
 static void
 pull_matching(Pull *pull, const CrmAsk *ask)
@@ -444,8 +492,13 @@ pull_matching(Pull *pull, const CrmAsk *ask)
 	CrmQuery	query = {.entity = &table->entity};
 
 	crm_pull_filter(pull->conn, &query, ask->filters);
-	pull_query(pull, &query);
-	pull_unseen(pull, ask->quals);
+	if (query.filter == NULL)
+		pull_everything(pull, ask->quals);
+	else
+	{
+		pull_query(pull, &query);
+		pull_unseen(pull, ask->quals);
+	}
 	pull->whole = query.filter == NULL && ask->quals == NIL;
 	if (pull->whole && table->modified_field >= 0 &&
 		pull->date != 0 && is_stored(pull))

@@ -6,8 +6,8 @@
 
 #include "access/xact.h"
 
-#include "sync/age.h"
 #include "net/http.h"
+#include "sync/age.h"
 #include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/push.h"

@@ -129,7 +129,7 @@ key_of(const char *text)
 static void
 test_query(void)
 {
-	CrmQuery	query;
+	CrmQuery	query = {0};
 	CrmCursor  *cursor;
 	CrmPage    *page;
 	List	   *requests;
