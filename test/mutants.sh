@@ -38,6 +38,8 @@ mutant brackets src/fdw/condition.c "s/return \*p == '\[' ||/return/" \
 # Reads: nobody waits, and nothing is overwritten that others have.
 mutant overlay src/sync/overlay.c 's/^\s*entry->row = heap_copy_tuple_as_datum.*/hash_search(overlay->rows, \&object->key, HASH_REMOVE, NULL);/' \
 	isolation/read_waits_for_nobody isolation/pull_open_write
+mutant own-columns src/sync/overlay.c 's/column->field < 0 ? "own" : "o"/"o"/' \
+	tap/late_answer tap/soak
 mutant skip-locked src/sync/store.c 's/ SKIP LOCKED//' \
 	isolation/read_waits_for_nobody
 mutant lock-timeout src/sync/apply.c 's/#define LOCK_TIMEOUT "10ms"/#define LOCK_TIMEOUT "0"/' \

@@ -149,6 +149,9 @@ my @questions = (
 	sub { return ("SELECT $columns, points FROM soak.complete JOIN soak.in_part USING (id, name) WHERE name LIKE 'Soak 2%'"
 		=~ s/, (there|one|two)/, complete.$1/gr) },
 	sub { return ("SELECT sum(points) FROM soak.complete WHERE name LIKE 'Soak%'", sum => 1) },
+	sub { return ("SELECT sum(c.points) FROM soak.complete c JOIN soak.in_part p ON p.id = c.id WHERE c.name LIKE 'Soak%'", sum => 1) },
+	sub { return ("SELECT sum(points) FROM soak.complete c WHERE EXISTS (SELECT FROM soak.in_part p WHERE p.id = c.id AND p.name LIKE 'Soak%')", sum => 1) },
+	sub { return ("SELECT sum(points) FROM (SELECT left(name, 6), sum(points) AS points FROM soak.complete WHERE name LIKE 'Soak%' GROUP BY 1) g", sum => 1) },
 	# CDMS is asked for the second table when what is in the first one is known.
 	sub { return ("SELECT sum(points) FROM (SELECT points FROM soak.complete WHERE name LIKE 'Soak%' UNION ALL SELECT 0 FROM soak.in_part WHERE name LIKE 'Soak 1%') o", sum => 1) },
 );
@@ -356,6 +359,12 @@ is(sql(q{
 	SELECT count(*) FROM soak.complete;
 	SELECT count(*) FROM (SELECT id, name, there, there_twin, one, one_twin, two, two_twin FROM soak.complete_store EXCEPT TABLE soak.direct) AS d;
 	SELECT count(*) FROM (TABLE soak.in_part EXCEPT TABLE soak.direct) AS d}), (OBJECTS + 31) . "\n0\n0", 'both sides agree');
+is(sql(q{
+	SELECT count(*) FROM (
+		SELECT array[(after ->> 'there')::integer, (after ->> 'one')::integer, (after ->> 'two')::integer] AS now,
+		       lag(array[(after ->> 'there')::integer, (after ->> 'one')::integer, (after ->> 'two')::integer]) OVER (PARTITION BY store, key ORDER BY id) AS before
+		FROM crm_sync.history WHERE after ->> 'name' LIKE 'Soak%') h
+	WHERE now[1] < before[1] OR now[2] < before[2] OR now[3] < before[3]}), '0', 'nothing was taken back meanwhile, says history');
 is(sql(q{SELECT count(*) FROM crm_sync.conflicts}), '0', 'nobody has overwritten anybody');
 
 done_testing();
