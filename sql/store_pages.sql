@@ -87,6 +87,24 @@ DROP TRIGGER keep ON crm.organisation_store;
 SELECT cdms.edit('Account', :'one', '{"optevia_Alias": "let in"}');
 SELECT crm_sync.pull('crm.organisation');
 
+-- Rows of a page may refer to one another, and statement triggers see it whole.
+CREATE FOREIGN TABLE crm.family (
+    id     uuid OPTIONS (property 'AccountId') NOT NULL,
+    parent uuid OPTIONS (property 'ParentAccountId', type 'EntityReference')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.family');
+ALTER TABLE crm.family_store ADD FOREIGN KEY (parent) REFERENCES crm.family_store;
+CREATE TABLE crm.pages (n serial, rows bigint);
+CREATE FUNCTION crm.note_page() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN INSERT INTO crm.pages (rows) SELECT count(*) FROM page; RETURN NULL; END $$;
+CREATE TRIGGER page AFTER INSERT ON crm.family_store REFERENCING NEW TABLE AS page
+    FOR EACH STATEMENT EXECUTE FUNCTION crm.note_page();
+SELECT cdms.edit('Account', :'one', '{"ParentAccountId": {"Id": "aaaaaaaa-0000-4000-8000-000000000003", "LogicalName": "account"}}');
+SELECT cdms.edit('Account', :'three', '{"ParentAccountId": {"Id": "aaaaaaaa-0000-4000-8000-000000000001", "LogicalName": "account"}}');
+SELECT right(id::text, 2) AS id, right(parent::text, 2) AS parent
+FROM crm.family WHERE id IN (:'one', :'two', :'three') ORDER BY id;
+SELECT rows FROM crm.pages ORDER BY n;
+
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;
 TRUNCATE crm_sync.history, crm_sync.outbox;
