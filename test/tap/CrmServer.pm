@@ -102,6 +102,20 @@ sub stop
 	return;
 }
 
+# A test: the server has logged, or soon will have, what matches.  Servers write
+# to their logs when the client has its answer already.
+sub logged
+{
+	my ($file, $pattern, $name) = @_;
+
+	for (1 .. 600)
+	{
+		last if -f $file && slurp_file($file) =~ $pattern;
+		sleep 0.05;
+	}
+	return like(slurp_file($file), $pattern, $name);
+}
+
 END
 {
 	my $status = $?;
@@ -123,6 +137,41 @@ sub apache
 		$text .= "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so\n";
 	}
 	return $text . "DefaultRuntimeDir $dir\nStartServers 1\nMinSpareThreads 5\n";
+}
+
+# --------------------------------------------------------------------- nginx
+
+# A configuration with these servers in it.
+sub nginx
+{
+	my ($dir, @servers) = @_;
+	my $temporary = join "\n", map { "${_}_temp_path $dir/$_;" } qw(client_body proxy fastcgi uwsgi scgi);
+
+	return "daemon off;\npid $dir/nginx.pid;\nerror_log $dir/error.log;\nevents { }\n"
+	  . "http {\nssl_protocols TLSv1.2 TLSv1.3;\nlog_format told '\$ssl_protocol \$ssl_client_s_dn \$request_method \$status';\n"
+	  . "access_log $dir/access.log told;\n$temporary\n@servers}\n";
+}
+
+# ------------------------------------------------------------- certificates
+
+# Makes $dir/NAME.pem and $dir/NAME.key.  issuer: name of the one that signs, its
+# own where there is none; names: subjectAltName; days: how long it is valid,
+# negative: it no longer is; ca: true for one that signs others.
+sub certificate
+{
+	my ($dir, $name, %how) = @_;
+	my @issuer = $how{issuer}
+	  ? ('-CA', "$dir/$how{issuer}.pem", '-CAkey', "$dir/$how{issuer}.key", '-CAcreateserial')
+	  : ('-signkey', "$dir/$name.key");
+	my $extensions = $how{ca} ? "basicConstraints=critical,CA:true\n" : "basicConstraints=CA:false\n";
+
+	$extensions .= "subjectAltName=$how{names}\n" if $how{names};
+	write_file("$dir/$name.ext", $extensions);
+	run('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+		'-subj', "/CN=$name", '-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
+	run('openssl', 'x509', '-req', '-in', "$dir/$name.csr", '-out', "$dir/$name.pem",
+		'-days', $how{days} || 2, '-extfile', "$dir/$name.ext", @issuer);
+	return;
 }
 
 # ----------------------------------------------------------------- Kerberos
