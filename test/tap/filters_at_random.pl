@@ -128,11 +128,19 @@ sub create_data
 sub create_functions
 {
 	sql(q{
-		CREATE TABLE property.condition (n integer PRIMARY KEY, batch integer, condition text, types text, "values" text, plain text);
+		CREATE TABLE property.condition (n integer PRIMARY KEY, batch integer, condition text, other text, types text, "values" text, plain text);
+
+		-- A table scanned twice by one statement is asked for once, by both conditions.
+		CREATE FUNCTION property.query(tab text, c property.condition) RETURNS text LANGUAGE sql AS $$
+			SELECT format(CASE WHEN c.other = '' THEN 'SELECT id FROM %1$s.org AS org WHERE %2$s'
+			                   WHEN c.n % 2 = 0 THEN 'SELECT id FROM %1$s.org AS org WHERE %2$s UNION ALL SELECT id FROM %1$s.org AS org WHERE %3$s'
+			                   ELSE 'SELECT id FROM %1$s.org AS org WHERE (%2$s) OR id IN (SELECT id FROM %1$s.org AS org WHERE %3$s)' END,
+			              tab, c.condition, c.other)
+		$$;
 
 		CREATE FUNCTION property.run(tab text, c property.condition) RETURNS text LANGUAGE plpgsql AS $$
 		DECLARE
-			query text := format('SELECT string_agg(right(id::text, 3), '' '' ORDER BY id) FROM %s.org AS org WHERE %s', tab, c.condition);
+			query text := format('SELECT string_agg(right(id::text, 3), '' '' ORDER BY id) FROM (%s) AS a', property.query(tab, c));
 			answer text;
 		BEGIN
 			IF c.types = '' THEN
@@ -165,8 +173,9 @@ sub load_batch
 	my ($batch, @conditions) = @_;
 	my $n = $batch * BATCH;
 
+	$conditions[$_]{other} = $conditions[ $_ - 1 ]{types} eq '' ? $conditions[ $_ - 1 ]{text} : '' for grep { $_ % 10 > 7 } 0 .. $#conditions;
 	sql('INSERT INTO property.condition VALUES ' . join ', ', map {
-		'(' . join(', ', ++$n, $batch, map { dollars($_) } $_->{text}, $_->{types}, $_->{values}) . ')' } @conditions);
+		'(' . join(', ', ++$n, $batch, map { dollars($_) } $_->{text}, $_->{other} || '', $_->{types}, $_->{values}) . ')' } @conditions);
 	sql("UPDATE property.condition AS c SET plain = property.answer('plain', c) WHERE batch = $batch");
 	return;
 }
@@ -180,7 +189,7 @@ sub different
 		SET crm_sync.pushdown = $pushdown;
 		SET plan_cache_mode = force_generic_plan;
 		SET enable_seqscan = @{[ $batch % 2 ? 'on' : 'off' ]};
-		SELECT format('%s [%s] gives %s in place of %s', c.condition, c.values, a.answer, c.plain)
+		SELECT format('%s [%s] gives %s in place of %s', property.query('$table', c), c.values, a.answer, c.plain)
 		FROM property.condition c, LATERAL (SELECT property.answer('$table', c) AS answer OFFSET 0) a
 		WHERE c.batch = $batch AND a.answer IS DISTINCT FROM c.plain AND c.plain NOT LIKE 'ERROR%' AND @{[ without($batch) ]} ORDER BY c.n});
 }
@@ -208,7 +217,7 @@ sub habits
 sub without
 {
 	my ($batch) = @_;
-	return ($habits[ $batch % @habits ]{'string-compare'} || '') eq 'cs' ? "c.condition NOT LIKE '%ILIKE%'" : 'true';
+	return ($habits[ $batch % @habits ]{'string-compare'} || '') eq 'cs' ? "c.condition || c.other NOT LIKE '%ILIKE%'" : 'true';
 }
 
 # ----------------------------------------------------------------------- the test
@@ -255,7 +264,7 @@ is($all, $batches * BATCH, "$all conditions were tried");
 cmp_ok($errors, '<', $all / 50, 'few of them were no conditions');
 cmp_ok($none, '<', $all / 2, 'most of them found something');
 note("$filtered of $requests questions had a filter: ", join ', ', map { "$_ $words{$_}" } sort keys %words);
-cmp_ok($filtered, '>', $requests * 0.4, 'many of the questions had a filter');
+cmp_ok($filtered, '>', $requests * 0.3, 'many of the questions had a filter');
 cmp_ok($words{$_} || 0, '>', 10, "of each kind: $_") for 'eq', 'ne', 'lt', 'le', 'gt', 'ge', 'or', 'and', 'eq null', 'ne null', 'startswith', 'substringof';
 
 done_testing();
