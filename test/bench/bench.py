@@ -76,11 +76,25 @@ def measure(bench, name, rows):
 
 def describe(sizes):
     with Session() as session:
-        print("PostgreSQL %s, fsync %s, shared_buffers %s; %d processors; "
-              "%d organisations, %d contacts; medians of %d rounds" % (
+        print("PostgreSQL %s, fsync %s, shared_buffers %s; %d processors (%s), "
+              "%d GB; %d organisations, %d contacts; medians of %d rounds" % (
                   session.run("SHOW server_version"), session.run("SHOW fsync"),
                   session.run("SHOW shared_buffers"), os.cpu_count(),
-                  sizes.accounts, sizes.contacts, sizes.rounds))
+                  processor(), gigabytes(), sizes.accounts, sizes.contacts,
+                  sizes.rounds))
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return os.uname().machine
+
+
+def gigabytes():
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
 
 
 def main():
