@@ -105,6 +105,22 @@ suite_unit() {
 	count_tap "$run/unit.tap" "$status"
 }
 
+# Each target for $FUZZ_SECONDS; what made one fail is in the output.
+suite_fuzz() {
+	local seconds=${FUZZ_SECONDS:-5} clang
+	[ -z "${CRM_LONG:-}" ] || seconds=${FUZZ_SECONDS:-60}
+	clang=$(sed -n 's/^CLANG = *//p' "$makefiles/Makefile.global")
+	command -v "$clang" >/dev/null || clang=clang
+	make -s -j"$jobs" -C test/fuzz FUZZ_CLANG="$clang" PG_CONFIG="$pg_config" || {
+		count 0 1
+		return
+	}
+	PG_CONFIG=$pg_config bash test/fuzz/run.sh "$seconds" >"$run/fuzz.tap" 2>&1
+	local status=$?
+	cat "$run/fuzz.tap"
+	count_tap "$run/fuzz.tap" "$status"
+}
+
 # keep_results NAME DIRECTORY
 keep_results() {
 	mkdir -p "$run/results/$1" && cp "$2"/*.out "$run/results/$1"
@@ -345,6 +361,7 @@ start_cluster || {
 	finish
 }
 wanted unit && run_suite unit "unit tests in C"
+wanted fuzz && run_suite fuzz "fuzzing"
 wanted regress && run_suite regress_json "regress, JSON"
 wanted regress && run_suite regress_atom "regress, Atom"
 wanted isolation && run_suite isolation "isolation"

@@ -124,7 +124,7 @@ handed=(
 	LANG=C.UTF-8 TZ=UTC TERM="${TERM:-dumb}" PG_COLOR=never PYTHONDONTWRITEBYTECODE=1
 )
 [ ! -d "$work/captures" ] || handed+=(CRM_CAPTURES="$work/captures")
-for name in PG_CONFIG KEEP SUITES WITHOUT CRM_LONG CRM_SEED CI NO_COLOR ${!BENCH_*}; do
+for name in PG_CONFIG KEEP SUITES WITHOUT CRM_LONG CRM_SEED FUZZ_SECONDS CI NO_COLOR ${!BENCH_*}; do
 	[ -z "${!name:-}" ] || handed+=("$name=${!name}")
 done
 

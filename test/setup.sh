@@ -48,6 +48,11 @@ has_clang() {
 	[ -n "$clang" ] && [ -x "$clang" ] || command -v clang >/dev/null
 }
 
+# libFuzzer, of any version of clang.
+has_fuzzer() {
+	ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-*.a >/dev/null 2>&1
+}
+
 # The major version of the PostgreSQL to install: the one that is there in
 # part, else the distribution's own.
 major() {
@@ -66,6 +71,7 @@ missing() {
 	command -v gcc >/dev/null || echo "gcc"
 	[ -f /usr/include/stdio.h ] || echo "libc6-dev"
 	has_pgxs && { has_clang || echo "clang"; }
+	has_fuzzer || echo "libclang-rt-dev"
 	command -v curl-config >/dev/null || echo "libcurl4-openssl-dev"
 	command -v xml2-config >/dev/null || echo "libxml2-dev"
 	has_gssapi || echo "libkrb5-dev"

@@ -10,11 +10,19 @@
 
 #include <libxml/HTMLparser.h>
 
+#include "mb/pg_wchar.h"
 #include "net/html.h"
 #include "utils/memutils.h"
 
 #define HTML_OPTIONS (HTML_PARSE_RECOVER | HTML_PARSE_NONET | HTML_PARSE_NOERROR | \
 					  HTML_PARSE_NOWARNING)
+
+/* Since 2.12 libxml2 shows its complaints read-only. */
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *HtmlComplaint;
+#else
+typedef xmlErrorPtr HtmlComplaint;
+#endif
 
 static void
 html_release(void *arg)
@@ -26,18 +34,30 @@ html_release(void *arg)
 	*page = NULL;
 }
 
+static void
+html_pass_over(void *arg, HtmlComplaint error)
+{
+}
+
 /* The page as a tree that goes with the current memory context; NULL: there is none. */
 static htmlDocPtr
 html_parse(const char *text, size_t length)
 {
 	htmlDocPtr *page = palloc0(sizeof(htmlDocPtr));
 	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	xmlStructuredErrorFunc other = xmlStructuredError;
+	void	   *others = xmlStructuredErrorContext;
 
 	callback->func = html_release;
 	callback->arg = page;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	if (length > 0 && length <= INT_MAX)
+	{
+		/* What it has to say of encodings would go to the server's stderr. */
+		xmlSetStructuredErrorFunc(NULL, html_pass_over);
 		*page = htmlReadMemory(text, (int) length, NULL, "UTF-8", HTML_OPTIONS);
+		xmlSetStructuredErrorFunc(others, other);
+	}
 	return *page;
 }
 
@@ -77,12 +97,37 @@ html_attribute(xmlNodePtr node, const char *name, const char *missing)
 	return missing;
 }
 
+/*
+ * A palloc'd copy in UTF-8: libxml2 lets pass what is none, and it becomes question
+ * marks.
+ */
+static char *
+html_copy(const char *text)
+{
+	char	   *copy = pstrdup(text);
+	int			left = strlen(copy);
+
+	for (char *c = copy; left > 0;)
+	{
+		int			length = pg_utf_mblen((unsigned char *) c);
+
+		if (length > left || !pg_utf8_islegal((unsigned char *) c, length))
+		{
+			*c = '?';
+			length = 1;
+		}
+		c += length;
+		left -= length;
+	}
+	return copy;
+}
+
 static CrmHtmlForm *
 html_form(xmlNodePtr node)
 {
 	CrmHtmlForm *form = palloc0(sizeof(CrmHtmlForm));
 
-	form->action = pstrdup(html_attribute(node, "action", ""));
+	form->action = html_copy(html_attribute(node, "action", ""));
 	return form;
 }
 
@@ -91,11 +136,11 @@ html_input(xmlNodePtr node)
 {
 	CrmHtmlInput *input = palloc0(sizeof(CrmHtmlInput));
 
-	input->name = pstrdup(html_attribute(node, "name", ""));
-	input->type = pstrdup(html_attribute(node, "type", "text"));
+	input->name = html_copy(html_attribute(node, "name", ""));
+	input->type = html_copy(html_attribute(node, "type", "text"));
 	for (char *c = input->type; *c; c++)
 		*c = pg_ascii_tolower((unsigned char) *c);
-	input->value = pstrdup(html_attribute(node, "value", ""));
+	input->value = html_copy(html_attribute(node, "value", ""));
 	input->checked = html_attribute(node, "checked", NULL) != NULL;
 	return input;
 }
@@ -144,7 +189,7 @@ crm_html_text(const char *page, size_t length, const char *id_ending)
 		if (node->type == XML_ELEMENT_NODE && node->children != NULL &&
 			node->children->type == XML_TEXT_NODE &&
 			ends_with(html_attribute(node, "id", ""), id_ending))
-			return pstrdup((const char *) node->children->content);
+			return html_copy((const char *) node->children->content);
 	}
 	return NULL;
 }

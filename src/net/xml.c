@@ -205,6 +205,23 @@ crm_xml_close(CrmXmlReader *reader)
 	xml_release(reader);
 }
 
+/*
+ * libxml2 says some things, of encodings above all, to nobody's handler but the
+ * process's: by default they go to stderr, the server's log.
+ */
+static int
+xml_read(CrmXmlReader *reader)
+{
+	xmlStructuredErrorFunc other = xmlStructuredError;
+	void	   *others = xmlStructuredErrorContext;
+	int			got;
+
+	xmlSetStructuredErrorFunc(reader, xml_note_error);
+	got = xmlTextReaderRead(reader->reader);
+	xmlSetStructuredErrorFunc(others, other);
+	return got;
+}
+
 static CrmXmlEvent
 xml_begin(CrmXmlReader *reader)
 {
@@ -245,7 +262,7 @@ crm_xml_next(CrmXmlReader *reader)
 	CHECK_FOR_INTERRUPTS();
 	for (;;)
 	{
-		int			got = xmlTextReaderRead(reader->reader);
+		int			got = xml_read(reader);
 
 		if (got < 0 || reader->failed)
 			xml_refuse_malformed(reader, "Document is ill-formed");
