@@ -299,7 +299,7 @@ crm_value_input(const CrmField *field, const char *text)
 	Oid			user;
 	int			security;
 	int			level;
-	Datum		value;
+	volatile Datum value = 0;
 
 	GetUserIdAndSecContext(&user, &security);
 	if (field->pgtype == field->basetype || !OidIsValid(field->owner) || field->owner == user)
@@ -308,9 +308,17 @@ crm_value_input(const CrmField *field, const char *text)
 	level = NewGUCNestLevel();
 	SetUserIdAndSecContext(field->owner, security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
-	value = call_input(field, text);
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(false, level);
+	/* Not every ERROR from here ends a transaction: a write's becomes its outcome. */
+	PG_TRY();
+	{
+		value = call_input(field, text);
+	}
+	PG_FINALLY();
+	{
+		SetUserIdAndSecContext(user, security);
+		AtEOXact_GUC(false, level);
+	}
+	PG_END_TRY();
 	return value;
 }
 

@@ -462,18 +462,35 @@ assignments(void)
 					  cdms_assign(&entity->fields[1], "Cr\xC3\xA9\xC3\xA9"));
 }
 
+/* Writes one object; an error that is its outcome is thrown. */
+static CrmWrite *
+write_one(CrmWriteKind kind, List *values)
+{
+	CrmWrite   *one = palloc0(sizeof(CrmWrite));
+
+	one->kind = kind;
+	one->entity = entity;
+	one->key = *key_of(KEY);
+	one->assignments = values;
+	conn->protocol->write(conn, list_make1(one));
+	if (one->error)
+		ReThrowError(one->error);
+	return one;
+}
+
 static void
 test_create(void)
 {
-	CrmObject  *made = NULL;
+	CrmWrite   *one;
 	List	   *requests;
 
 	begin();
 	answer("201 Created", JSON, psprintf("{\"d\":%s}", account(KEY)));
 	cdms_peer_serve(peer);
-	CHECK_INT(conn->protocol->create(conn, entity, assignments(), &made), CRM_DONE);
-	CHECK_STR(cdms_value(entity, made, "AccountId"), KEY);
-	CHECK_STR(cdms_value(entity, made, "Name"), "A");
+	one = write_one(CRM_CREATE, assignments());
+	CHECK_INT(one->outcome, CRM_DONE);
+	CHECK_STR(cdms_value(entity, one->made, "AccountId"), KEY);
+	CHECK_STR(cdms_value(entity, one->made, "Name"), "A");
 
 	requests = cdms_peer_requests(peer);
 	CHECK_STR(request_line(requests, 0), "POST " PATH "AccountSet");
@@ -486,12 +503,10 @@ test_create(void)
 static void
 test_create_of_another(void)
 {
-	CrmObject  *made = NULL;
-
 	begin();
 	answer("201 Created", JSON, psprintf("{\"d\":%s}", account(numbered_key(1))));
 	cdms_peer_serve(peer);
-	CHECK_ERROR("HV000", conn->protocol->create(conn, entity, assignments(), &made));
+	CHECK_ERROR("HV000", write_one(CRM_CREATE, assignments()));
 	CHECK_STR(unit_error->detail, psprintf("It made object %s, which was not asked for.",
 										   numbered_key(1)));
 	crm_http_close(conn->http);
@@ -500,13 +515,11 @@ test_create_of_another(void)
 static CrmOutcome
 create_answered(const char *status, const char *headers, const char *body)
 {
-	CrmObject  *made;
-
 	begin();
 	answer(status, headers, body);
 	answer("201 Created", JSON, "{\"d\":{}}");
 	cdms_peer_serve(peer);
-	return conn->protocol->create(conn, entity, assignments(), &made);
+	return write_one(CRM_CREATE, assignments())->outcome;
 }
 
 static void
@@ -537,8 +550,7 @@ update_answered(const char *status, const char *headers, const char *body)
 	begin();
 	answer(status, headers, body);
 	cdms_peer_serve(peer);
-	return conn->protocol->update(conn, entity, key_of(KEY),
-								  list_make1(cdms_assign(&entity->fields[2], NULL)));
+	return write_one(CRM_UPDATE, list_make1(cdms_assign(&entity->fields[2], NULL)))->outcome;
 }
 
 /* captures/odata/05 */
@@ -594,7 +606,7 @@ remove_answered(const char *status, const char *body)
 	begin();
 	answer(status, JSON, body);
 	cdms_peer_serve(peer);
-	return conn->protocol->remove(conn, entity, key_of(KEY));
+	return write_one(CRM_REMOVE, NIL)->outcome;
 }
 
 /* captures/odata/06 */
@@ -619,7 +631,6 @@ static void
 test_atom(void)
 {
 	List	   *requests;
-	CrmObject  *made;
 
 	begin();
 	conn->format = CRM_FORMAT_ATOM;
@@ -628,7 +639,7 @@ test_atom(void)
 	answer("500 Internal Server Error", XML, "<error><code>-2147220937</code></error>");
 	cdms_peer_serve(peer);
 	CHECK_INT(first_page()->nobjects, 0);
-	CHECK_INT(conn->protocol->create(conn, entity, assignments(), &made), CRM_DUPLICATE);
+	CHECK_INT(write_one(CRM_CREATE, assignments())->outcome, CRM_DUPLICATE);
 
 	requests = cdms_peer_requests(peer);
 	CHECK(has_header(requests, "Accept: application/atom+xml,application/xml"));
