@@ -132,7 +132,9 @@ CREATE TABLE crm_sync.progress (
     store          regclass PRIMARY KEY,
     mapping        text NOT NULL,
     pulled_through timestamptz NOT NULL,
-    asked_at       timestamptz NOT NULL
+    asked_at       timestamptz NOT NULL,
+    version        bigint NOT NULL,
+    next_version   bigint NOT NULL
 );
 COMMENT ON TABLE crm_sync.progress IS 'stores that were loaded whole, and up to when';
 COMMENT ON COLUMN crm_sync.progress.mapping IS
@@ -141,6 +143,10 @@ COMMENT ON COLUMN crm_sync.progress.pulled_through IS
     'by CDMS''s clock: what it changed before is in the store, less the server''s option overlap';
 COMMENT ON COLUMN crm_sync.progress.asked_at IS
     'the same moment by this server''s clock: CDMS''s was set back where less time has gone by for it since';
+COMMENT ON COLUMN crm_sync.progress.version IS
+    'of an entity without ModifiedOn: objects up to this VersionNumber are in the store; 0 where it is not known';
+COMMENT ON COLUMN crm_sync.progress.next_version IS
+    'the highest VersionNumber seen at asked_at: lower ones may appear as long as overlap is';
 
 -- What COMMITs are about to do to CDMS (sync/intent.c).  No rollback takes a row
 -- away: one that stays belongs to a transaction that never committed, and what it

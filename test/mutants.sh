@@ -9,7 +9,7 @@
 
 # Reads: what changed in CDMS comes, though it bears an earlier date, or the very
 # second of the watermark.
-mutant overlap src/sync/pull.c 's/(pulled_through, -table->overlap)/(pulled_through, 0)/' \
+mutant overlap src/sync/pull.c 's/(progress->pulled_through, -table->overlap)/(progress->pulled_through, 0)/' \
 	regress/complete_table
 mutant same-second src/sync/pull.c 's/crm_condition_compare(CRM_GE, /crm_condition_compare(CRM_GT, /' \
 	regress/changes_clock

@@ -210,7 +210,7 @@ static OwnStatement read_pruned = {
 };
 
 static OwnStatement read_progress = {
-	"SELECT pulled_through, asked_at FROM crm_sync.progress "
+	"SELECT pulled_through, asked_at, version, next_version FROM crm_sync.progress "
 	"WHERE store " IS " $1 AND mapping " IS " $2",
 	2, {OIDOID, TEXTOID}
 };
@@ -220,14 +220,15 @@ static OwnStatement read_progress = {
  * advisory lock writes, the others leave it.
  */
 static OwnStatement write_progress = {
-	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through, asked_at) "
-	"SELECT $1::pg_catalog.regclass, $2, $3, $4 "
+	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through, asked_at, version, next_version) "
+	"SELECT $1::pg_catalog.regclass, $2, $3, $4, $6, $7 "
 	"WHERE pg_catalog.pg_try_advisory_xact_lock('crm_sync.progress'::pg_catalog.regclass::pg_catalog.oid"
 	"::pg_catalog.int4, $1::pg_catalog.int4) "
 	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
-	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at "
+	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at, "
+	"version = excluded.version, next_version = excluded.next_version "
 	"WHERE $5 OR p.pulled_through OPERATOR(pg_catalog.<) excluded.pulled_through",
-	5, {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
+	7, {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID}
 };
 
 static OwnStatement store_of = {
@@ -726,6 +727,8 @@ keep_progress(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
 
 	progress->pulled_through = DatumGetTimestampTz(row_value(tuple, desc, 1, &isnull));
 	progress->asked_at = DatumGetTimestampTz(row_value(tuple, desc, 2, &isnull));
+	progress->version = DatumGetInt64(row_value(tuple, desc, 3, &isnull));
+	progress->next_version = DatumGetInt64(row_value(tuple, desc, 4, &isnull));
 }
 
 bool
@@ -742,7 +745,7 @@ crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progr
 	Datum		values[] = {
 		ObjectIdGetDatum(store), CStringGetTextDatum(mapping),
 		TimestampTzGetDatum(progress->pulled_through), TimestampTzGetDatum(progress->asked_at),
-		BoolGetDatum(anew)
+		BoolGetDatum(anew), Int64GetDatum(progress->version), Int64GetDatum(progress->next_version)
 	};
 
 	run_own(&write_progress, values, NULL, NULL, NULL);

@@ -128,6 +128,9 @@ typedef struct CrmProgress
 {
 	TimestampTz pulled_through; /* by CDMS's clock */
 	TimestampTz asked_at;		/* by ours */
+	int64		version;		/* of an entity without ModifiedOn: all up to this
+								 * VersionNumber is there; 0: unknown */
+	int64		next_version;	/* the highest seen at asked_at */
 } CrmProgress;
 
 /* Of a store loaded whole with this mapping; false: it is incomplete. */

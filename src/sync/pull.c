@@ -63,6 +63,8 @@ typedef struct Pull
 	bool		whole;			/* the answer is about all objects */
 	TimestampTz began;			/* by our clock */
 	TimestampTz date;			/* CDMS's clock at the first answer; 0: none */
+	int64		version;		/* the highest VersionNumber that came, where it
+								 * counts; 0: none */
 	MemoryContext page;			/* reset for each page */
 } Pull;
 
@@ -76,12 +78,23 @@ note_seen(Pull *pull, CrmPage *page)
 }
 
 static void
+note_versions(Pull *pull, CrmPage *page)
+{
+	int			field = pull->table->version_field;
+
+	for (int i = 0; field >= 0 && i < page->nobjects; i++)
+		if (!page->objects[i].nulls[field])
+			pull->version = Max(pull->version, DatumGetInt64(page->objects[i].values[field]));
+}
+
+static void
 store_page(Pull *pull, CrmPage *page)
 {
 	int			n;
 
 	if (pull->date == 0)
 		pull->date = page->date;
+	note_versions(pull, page);
 	n = crm_asked_drop_repeated(pull->table, page->objects, page->nobjects);
 	crm_asked_note(pull->table, page->objects, n, GetCurrentTimestamp());
 	pull->written += crm_apply(&pull->application, page->objects, n);
@@ -278,15 +291,22 @@ mapping_of(CrmTable *table)
 					hash_bytes_extended((unsigned char *) text.data, text.len, 0));
 }
 
+/* Without ModifiedOn changes can perhaps be asked for by VersionNumber. */
+static bool
+has_versions(CrmTable *table)
+{
+	return table->version_field >= 0 && !table->version_refused;
+}
+
 /*
- * Was the table loaded whole, and through when?  Without a column for ModifiedOn
- * nobody could ask for changes.
+ * Was the table loaded whole, so that changes can be asked for, and through when?
  */
 static bool
 read_progress(CrmTable *table, CrmProgress *progress)
 {
-	return table->modified_field >= 0 && OidIsValid(table->store) &&
-		crm_ledger_progress(table->store, mapping_of(table), progress);
+	return (table->modified_field >= 0 || has_versions(table)) && OidIsValid(table->store) &&
+		crm_ledger_progress(table->store, mapping_of(table), progress) &&
+		(table->modified_field >= 0 || progress->version > 0);
 }
 
 bool
@@ -305,11 +325,14 @@ crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through)
  * the overlap (cdms-protocol 5).
  */
 static CrmCondition *
-changed_since(CrmTable *table, TimestampTz pulled_through)
+changed_since(CrmTable *table, const CrmProgress *progress)
 {
-	TimestampTz since = TimestampTzPlusMilliseconds(pulled_through, -table->overlap);
+	TimestampTz since = TimestampTzPlusMilliseconds(progress->pulled_through, -table->overlap);
 	int64		fraction = since % USECS_PER_SEC;
 
+	if (table->modified_field < 0)
+		return crm_condition_compare(CRM_GE, &table->entity.fields[table->version_field],
+									 Int64GetDatum(progress->version), INT8OID);
 	since -= fraction < 0 ? fraction + USECS_PER_SEC : fraction;
 	return crm_condition_compare(CRM_GE, &table->entity.fields[table->modified_field],
 								 TimestampTzGetDatum(since), TIMESTAMPTZOID);
@@ -361,6 +384,85 @@ was_set_back(Pull *pull, const CrmProgress *progress)
 }
 
 /*
+ * A VersionNumber is given when an object is written, and seen when that is
+ * committed: so all up to one is there only as long after it was seen as the
+ * overlap is.  Until then the table is read whole.
+ */
+static void
+note_version(Pull *pull)
+{
+	CrmTable   *table = pull->table;
+	char	   *mapping = mapping_of(table);
+	CrmProgress former = {0};
+	CrmProgress progress = {
+		.pulled_through = pull->date ? pull->date : pull->began,.asked_at = pull->began,
+		.next_version = pull->version
+	};
+
+	if (crm_ledger_progress(table->store, mapping, &former) &&
+		!TimestampDifferenceExceeds(former.asked_at, pull->began, table->overlap))
+		return;
+	progress.version = Min(former.next_version, pull->version);
+	if (progress.version != former.version || progress.next_version != former.next_version)
+		crm_ledger_set_progress(table->store, mapping, &progress, true);
+}
+
+/* Notes that all has come. */
+static void
+note_whole(Pull *pull)
+{
+	if (!is_stored(pull))
+		return;
+	if (pull->table->modified_field < 0 && has_versions(pull->table))
+		note_version(pull);
+	else if (pull->table->modified_field >= 0 && pull->date != 0)
+		note_progress(pull, true);
+}
+
+typedef struct VersionQuery
+{
+	Pull	   *pull;
+	CrmQuery	query;
+} VersionQuery;
+
+static void
+ask_by_version(void *arg)
+{
+	VersionQuery *asked = arg;
+
+	pull_query(asked->pull, &asked->query);
+}
+
+/*
+ * Whether CDMS filters by VersionNumber nobody has confirmed.  Where it refuses,
+ * the table is read whole, as long as its description lasts.  The object that has
+ * the version asked from must come, or a newer one of it: when nothing comes it is
+ * gone, and perhaps not alone.
+ */
+static bool
+pull_newer_versions(Pull *pull, const CrmProgress *progress)
+{
+	VersionQuery asked = {pull, {.entity = &pull->table->entity}};
+	int64		written = pull->written;
+	ErrorData  *error;
+
+	asked.query.filter = changed_since(pull->table, progress);
+	error = crm_attempt(ask_by_version, &asked);
+	if (error && error->sqlerrcode != ERRCODE_FDW_ERROR)
+		ReThrowError(error);
+	if (error)
+	{
+		pull->written = written;
+		pull->table->version_refused = true;
+		return false;
+	}
+	pull->whole = true;
+	if (pull->version > 0 && is_stored(pull))
+		note_version(pull);
+	return pull->version > 0;
+}
+
+/*
  * Asks for changes only.  False when that is not to be trusted: CDMS's clock was
  * set back, and what changed since then carries earlier dates.
  */
@@ -369,7 +471,9 @@ pull_changes(Pull *pull, const CrmProgress *progress)
 {
 	CrmQuery	query = {.entity = &pull->table->entity};
 
-	query.filter = changed_since(pull->table, progress->pulled_through);
+	if (pull->table->modified_field < 0)
+		return pull_newer_versions(pull, progress);
+	query.filter = changed_since(pull->table, progress);
 	pull_query(pull, &query);
 	pull->whole = true;
 	if (was_set_back(pull, progress))
@@ -415,13 +519,13 @@ char *
 crm_pull_describe(CrmConnection *conn, CrmTable *table, const CrmAsk *ask)
 {
 	CrmQuery	query = {.entity = &table->entity};
-	TimestampTz pulled_through;
+	CrmProgress progress;
 
 	if (ask->by_key && ask->nkeys == 0)
 		return "";
 	ask = cheaper_question(table, ask);
-	if (!ask->by_key && crm_pull_is_complete(table, &pulled_through))
-		query.filter = changed_since(table, pulled_through);
+	if (!ask->by_key && read_progress(table, &progress))
+		query.filter = changed_since(table, &progress);
 	else if (ask->by_key)
 		query.filter = crm_condition_keys(query.entity, ask->keys,
 										  conn->protocol->keys_per_query(conn, query.entity, ask->nkeys));
@@ -488,8 +592,7 @@ pull_everything(Pull *pull, List *quals)
 static void
 pull_matching(Pull *pull, const CrmAsk *ask)
 {
-	CrmTable   *table = pull->table;
-	CrmQuery	query = {.entity = &table->entity};
+	CrmQuery	query = {.entity = &pull->table->entity};
 
 	crm_pull_filter(pull->conn, &query, ask->filters);
 	if (query.filter == NULL)
@@ -500,9 +603,8 @@ pull_matching(Pull *pull, const CrmAsk *ask)
 		pull_unseen(pull, ask->quals);
 	}
 	pull->whole = query.filter == NULL && ask->quals == NIL;
-	if (pull->whole && table->modified_field >= 0 &&
-		pull->date != 0 && is_stored(pull))
-		note_progress(pull, true);
+	if (pull->whole)
+		note_whole(pull);
 }
 
 static void
@@ -524,6 +626,7 @@ pull_ask(Pull *pull, const CrmAsk *ask)
 	else if (!pull_changes(pull, &progress))
 	{
 		pull->date = 0;
+		pull->version = 0;
 		pull_matching(pull, &everything);
 	}
 }

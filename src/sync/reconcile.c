@@ -329,7 +329,7 @@ take_snapshot(void)
 static void
 read_cdms(Reconcile *reconcile)
 {
-	CrmQuery	query = {.entity = &reconcile->table->entity};
+	CrmQuery	query = {.entity = &reconcile->table->entity,.ahead = true};
 	CrmCursor  *cursor = reconcile->conn->protocol->open(reconcile->conn, &query);
 	MemoryContext before = MemoryContextSwitchTo(reconcile->page);
 	CrmPage    *page;

@@ -154,6 +154,9 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 	if (strcmp(field->property, "ModifiedOn") == 0 && field->scalar == CRM_DATETIME &&
 		column->type == TIMESTAMPTZOID)
 		table->modified_field = column->field;
+	if (strcmp(field->property, "VersionNumber") == 0 && field->scalar == CRM_INT64 &&
+		column->type == INT8OID)
+		table->version_field = column->field;
 	if (strcmp(field->property, "ModifiedBy") == 0 && field->member &&
 		strcmp(field->member, "Name") == 0)
 		table->actor_field = column->field;
@@ -357,12 +360,15 @@ read_table(CrmTable *table, Relation rel)
 								   crm_option_ms(server->options, "max_age", 0));
 	table->actor_field = -1;
 	table->modified_field = -1;
+	table->version_field = -1;
 	table->columns = palloc0_array(CrmColumn, desc->natts);
 	table->entity.fields = palloc0_array(CrmField, desc->natts);
 
 	for (int i = 0; i < desc->natts; i++)
 		if (!TupleDescAttr(desc, i)->attisdropped)
 			read_column(table, TupleDescAttr(desc, i));
+	if (table->modified_field >= 0)
+		table->version_field = -1;
 	find_key(table);
 	find_store(table, crm_option(foreign->options, "store"));
 }

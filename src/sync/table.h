@@ -62,11 +62,15 @@ typedef struct CrmTable
 	CrmColumn  *key;
 	int			actor_field;	/* field that names who modified an object; -1 */
 	int			modified_field; /* field of ModifiedOn; -1 */
+	int			version_field;	/* field of VersionNumber, to ask for changes by; -1:
+								 * none, or there is ModifiedOn */
 	int			overlap;		/* milliseconds that a window of changes reaches
 								 * back */
 	int			max_age;		/* milliseconds that an answer may be old; 0: asked
 								 * each time */
 	uint64		meaning;		/* sync/age.c's; 0: not worked out yet */
+
+	bool		version_refused;	/* CDMS does not filter by VersionNumber */
 
 	/* the cache's own */
 	bool		valid;
