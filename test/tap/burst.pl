@@ -58,7 +58,10 @@ sub at
 	return;
 }
 
-is(reading(), join('|', 0, OBJECTS / 50, OBJECTS, '12:00:00'), 'the first read loads the table, 50 objects a request');
+# It is loaded by ranges of CreatedOn; the last page of a range is not full.
+my ($found, $requests, @written) = split /\|/, reading();
+is("@written", OBJECTS . ' 12:00:00', 'the first read loads the table');
+cmp_ok($requests, '<=', OBJECTS / 50 * 1.25, 'nearly 50 objects a request');
 at('12:10:00');
 is(reading(), '0|1|0|12:00:00', 'nothing changed: one request, and nothing is written');
 
