@@ -11,7 +11,7 @@
 # second of the watermark.
 mutant overlap src/sync/pull.c 's/(progress->pulled_through, -table->overlap)/(progress->pulled_through, 0)/' \
 	regress/complete_table
-mutant same-second src/sync/pull.c 's/crm_condition_compare(CRM_GE, /crm_condition_compare(CRM_GT, /' \
+mutant same-second src/sync/pull.c 's/CRM_GE, \(&table->entity.fields\[table->modified_field\]\)/CRM_GT, \1/' \
 	regress/changes_clock
 mutant clock-set-back src/sync/pull.c 's/theirs < -half/false/' \
 	regress/complete_table
@@ -34,6 +34,23 @@ mutant widened-dates src/fdw/condition.c 's/date += USECS_PER_SEC;/date += 0;/' 
 	regress/filters tap/filters_at_random
 mutant brackets src/fdw/condition.c "s/return \*p == '\[' ||/return/" \
 	regress/filters
+
+# Reads: a lower VersionNumber may appear after a higher one.
+mutant late-version src/sync/pull.c 's/(former.asked_at, pull->began, table->overlap)/(former.asked_at, pull->began, 0)/' \
+	regress/changes_version
+
+# max_age: what was rolled back, overlaid, or is not visible to a transaction is no
+# answer.
+mutant age-rolled-back src/sync/age.c 's/entry->subtransaction >= aborted/false/' \
+	regress/max_age_transactions
+mutant age-overlaid src/sync/pull.c 's/if (is_settled(pull))/if (true)/' \
+	regress/max_age_transactions
+mutant age-not-visible src/sync/age.c 's/moment.published >= look->published_before/false/' \
+	tap/max_age_cluster
+mutant age-meaning src/sync/age.c 's/^\s*add_row(&meaning, SearchSysCache1(FOREIGNTABLEREL.*//' \
+	regress/max_age_altered
+mutant reconcile-late src/sync/reconcile.c 's/reconcile->asked == NULL)/true)/' \
+	tap/reconcile_meanwhile
 
 # Reads: nobody waits, and nothing is overwritten that others have.
 mutant overlay src/sync/overlay.c 's/^\s*entry->row = heap_copy_tuple_as_datum.*/hash_search(overlay->rows, \&object->key, HASH_REMOVE, NULL);/' \
