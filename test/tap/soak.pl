@@ -10,6 +10,7 @@
 #	  object, and is changed with it.
 #	- The writers move points, which CDMS knows nothing of, from one object to
 #	  another: all of them add up to the same in every answer.
+#	- A table with max_age shows what was so by then, or a later state.
 #	- Within a REPEATABLE READ transaction answers repeat.
 #
 # Nobody has an error; no reader waits for a lock longer than a moment, though a
@@ -34,6 +35,7 @@ use constant OBJECTS => 40;
 use constant POINTS => 100;
 use constant READERS => 10;
 use constant TWIN => 1000000;
+use constant MAX_AGE => 1;
 use constant HELD_OPEN => 4;      # seconds
 use constant LONGEST_WAIT => 2;   # for a lock; a moment is 10 ms
 use constant MEMORY_GROWTH => 6 * 1024;    # kB
@@ -41,7 +43,7 @@ use constant MEMORY_GROWTH => 6 * 1024;    # kB
 my $seconds = $ENV{CRM_LONG} ? 120 : 10;
 my $warm_up = $ENV{CRM_LONG} ? 30 : 4;
 my $seed = $ENV{CRM_SEED} || time;
-my $node = CrmTest::node('soak', 'max_connections = 40', 'shared_buffers = 64MB');
+my $node = CrmTest::node('soak', 'max_connections = 40', 'shared_buffers = 64MB', "shared_preload_libraries = 'crm_sync'");
 my $http = HTTP::Tiny->new;
 my $json = JSON::PP->new->canonical;
 my $port;
@@ -71,7 +73,8 @@ sub key
 
 # ------------------------------------------------------------------- the tables
 
-# complete: asked for changes; in_part: always asked by conditions; direct: CDMS
+# complete: asked for changes; in_part: always asked by conditions; aged: complete,
+# and not asked again within max_age; direct: CDMS
 sub create_tables
 {
 	my $columns = q{
@@ -93,8 +96,10 @@ sub create_tables
 		CREATE FOREIGN TABLE soak.complete ($columns, points integer DEFAULT @{[POINTS]},
 			modified_on timestamptz OPTIONS (property 'ModifiedOn')) $server;
 		CREATE FOREIGN TABLE soak.in_part ($columns) $server;
+		CREATE FOREIGN TABLE soak.aged ($columns, modified_on timestamptz OPTIONS (property 'ModifiedOn'))
+			SERVER cdms OPTIONS (entity 'Account', max_age '@{[MAX_AGE]}s');
 		CREATE FOREIGN TABLE soak.direct ($columns) $server;
-		SELECT crm_sync.create_store('soak.complete'), crm_sync.create_store('soak.in_part');
+		SELECT crm_sync.create_store('soak.complete'), crm_sync.create_store('soak.in_part'), crm_sync.create_store('soak.aged');
 	});
 	$port = sql('SELECT port FROM cdms.simulator');
 	return;
@@ -152,6 +157,8 @@ my @questions = (
 	sub { return ("SELECT sum(c.points) FROM soak.complete c JOIN soak.in_part p ON p.id = c.id WHERE c.name LIKE 'Soak%'", sum => 1) },
 	sub { return ("SELECT sum(points) FROM soak.complete c WHERE EXISTS (SELECT FROM soak.in_part p WHERE p.id = c.id AND p.name LIKE 'Soak%')", sum => 1) },
 	sub { return ("SELECT sum(points) FROM (SELECT left(name, 6), sum(points) AS points FROM soak.complete WHERE name LIKE 'Soak%' GROUP BY 1) g", sum => 1) },
+	sub { return ("SELECT $columns FROM soak.aged WHERE name LIKE 'Soak%'", aged => 1) },
+	sub { return ("SELECT $columns FROM soak.aged WHERE id = '" . key(1 + int rand OBJECTS) . "'", aged => 1) },
 	# CDMS is asked for the second table when what is in the first one is known.
 	sub { return ("SELECT sum(points) FROM (SELECT points FROM soak.complete WHERE name LIKE 'Soak%' UNION ALL SELECT 0 FROM soak.in_part WHERE name LIKE 'Soak 1%') o", sum => 1) },
 );
@@ -161,12 +168,27 @@ sub copy_of
 	return [ map { $_ && {%$_} } @_ ];
 }
 
+# What was known at a moment that is max_age behind; the oldest first.
+my @past;
+
+sub remember
+{
+	push @past, [ time, copy_of(@known) ];
+	shift @past while @past > 1 && $past[1][0] < time - MAX_AGE;
+	return;
+}
+
+sub aged_floor
+{
+	return $past[0][0] < time - MAX_AGE ? $past[0][1] : [ map { { there => 0, one => 0, two => 0 } } 0 .. OBJECTS ];
+}
+
 sub ask
 {
 	my ($reader) = @_;
 	my ($sql, %about) = $questions[ int rand @questions ]->();
 
-	$reader->{question} = { sql => $sql, floor => copy_of(@known), %about };
+	$reader->{question} = { sql => $sql, floor => $about{aged} ? aged_floor() : copy_of(@known), %about };
 	$reader->{session}->begin("$sql;\n");
 	return;
 }
@@ -314,6 +336,7 @@ my $watcher = CrmSession->new($node);
 my $began = time;
 my ($next_edit, $next_watch) = ($began, $began);
 
+remember();
 ask($_) for @readers;
 write_two($_) for @writers;
 $writers[0]{until} = $began + HELD_OPEN;
@@ -322,6 +345,7 @@ while (time < $began + $seconds)
 	serve_reader($_) for @readers;
 	serve_writer($_) for @writers;
 	if (time > $next_edit) { edit_one(); $next_edit = time + rand 0.05 }
+	if (time > $past[-1][0] + 0.1) { remember() }
 	if (time > $next_watch) { check_waits($watcher, map { $_->{session}->pid } @readers); $next_watch = time + 0.5 }
 	if (!$readers[0]{before} && time > $began + $warm_up)
 	{
