@@ -39,6 +39,14 @@ SELECT cdms.control('expire');
 SELECT name FROM crm.organisation WHERE id = :oneil;
 SELECT line FROM cdms.log('GET') AS line;
 SELECT crm.logins();
+-- Several requests at once: one login for all of them.
+\set keys 'ARRAY(SELECT (''aaaaaaaa-0000-4000-8000-'' || lpad(n::text, 12, ''0''))::uuid FROM generate_series(1, 100) n)'
+SELECT format('SELECT count(*) FROM crm.organisation WHERE id = ANY (%L)', :keys::text) AS hundred \gset
+SELECT cdms.control('expire');
+:hundred;
+SELECT count(*) FILTER (WHERE line LIKE '%200') AS answered, count(*) FILTER (WHERE line LIKE '%302') BETWEEN 1 AND 4 AS refused
+    FROM cdms.log('GET') AS line;
+SELECT crm.logins();
 SELECT cdms.switch('login-lost', '401');
 SELECT cdms.fault('do-before', '--verb', 'MERGE', '--command', 'expire');
 UPDATE crm.organisation SET city = 'Hull' WHERE id = :oneil;

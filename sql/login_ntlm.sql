@@ -55,6 +55,12 @@ SELECT name FROM crm.organisation WHERE id = :oneil;
 SELECT name FROM crm.organisation WHERE id = :oneil;
 \echo :SQLSTATE
 SELECT cdms.control('logins', '--clear');
+-- Also where several requests would go at once.
+ALTER SERVER cdms OPTIONS (SET max_connections '4');
+\set keys 'ARRAY(SELECT (''aaaaaaaa-0000-4000-8000-'' || lpad(n::text, 12, ''0''))::uuid FROM generate_series(1, 100) n)'
+SELECT format('SELECT count(*) FROM crm.organisation WHERE id = ANY (%L)', :keys::text) AS hundred \gset
+:hundred;
+SELECT cdms.control('logins', '--clear');
 ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'UKTI\nobody');
 SELECT name FROM crm.organisation WHERE id = :oneil;
 SELECT cdms.control('logins', '--clear');

@@ -82,6 +82,20 @@ crm_login_prepare(CrmConnection *conn)
 	return login->count;
 }
 
+void
+crm_login_sent(CrmConnection *conn, CrmHttpExchange *exchange)
+{
+	CrmLogin   *login = conn->login;
+
+	if (login == NULL || login->adfs != NIL || login->accepted)
+		return;
+	crm_http_wait_any(&exchange, 1);
+	if (crm_http_status(exchange) == 401)
+		note_refusal(login, "CDMS answered 401.");
+	else
+		login->accepted = true;
+}
+
 static bool
 leads_to_adfs(const CrmLogin *login, const CrmHttpResponse *response)
 {

@@ -20,6 +20,7 @@ struct CrmLogin
 	char	   *username;
 	char	   *password;
 	int			count;			/* logins so far; 0: none yet */
+	bool		accepted;		/* a request of libcurl's logins was let in */
 	TimestampTz refused_at;		/* 0: the last one was not refused */
 	char	   *refusal;		/* what was said then, for DETAIL */
 };
@@ -37,11 +38,14 @@ struct CrmLogin
 extern CrmHttpResponse *crm_login_send(CrmConnection *conn, const CrmHttpRequest *request);
 
 /*
- * The same in parts, for several requests at once: before the first is sent; is
- * the login lost by this answer; make it again unless somebody did since; and
- * what a final answer says of it.  crm_login_prepare returns the since to give.
+ * The same in parts, for several requests at once: before one is sent; when it is
+ * under way; is the login lost by this answer; make it again unless somebody did
+ * since; and what a final answer says of it.  crm_login_prepare returns the since to
+ * give.  crm_login_sent waits for the first answer of a connection that nobody has
+ * been let in by yet: a wrong password must not go out several times side by side.
  */
 extern int	crm_login_prepare(CrmConnection *conn);
+extern void crm_login_sent(CrmConnection *conn, CrmHttpExchange *exchange);
 extern bool crm_login_is_lost(CrmConnection *conn, const CrmHttpRequest *request,
 							  const CrmHttpResponse *response);
 extern void crm_login_renew(CrmConnection *conn, int since);

@@ -182,6 +182,7 @@ ask(CrmConnection *conn, const Question *question)
 	Asked		asked = {.login = crm_login_prepare(conn)};
 
 	asked.exchange = crm_http_start(conn->http, &request);
+	crm_login_sent(conn, asked.exchange);
 	return asked;
 }
 

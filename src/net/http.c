@@ -1021,6 +1021,15 @@ crm_http_wait_any(CrmHttpExchange *const *awaited, int n)
 	}
 }
 
+int
+crm_http_status(const CrmHttpExchange *exchange)
+{
+	long		status = 0;
+
+	curl_easy_getinfo(exchange->loop.easy, CURLINFO_RESPONSE_CODE, &status);
+	return (int) status;
+}
+
 static CrmHttpResponse *
 http_await(CrmHttpExchange *exchange)
 {

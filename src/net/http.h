@@ -137,6 +137,9 @@ extern CrmHttpResponse *crm_http_wait(CrmHttpExchange *exchange);
  */
 extern int	crm_http_wait_any(CrmHttpExchange *const *exchanges, int n);
 
+/* HTTP status of one that crm_http_wait_any has found; 0: there was no answer. */
+extern int	crm_http_status(const CrmHttpExchange *exchange);
+
 /*
  * Ends a request without its answer, and its connection where half of one is on it.
  * One other than a GET may have been carried out.
