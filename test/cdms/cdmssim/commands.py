@@ -271,6 +271,16 @@ class Commands:
         self.app.store.hidden.add(self._veiled(words))
         return []
 
+    def do_ration(self, words):
+        """ration SET N USER: of all there are he sees every Nth only."""
+        entity, user = self._entity(words[0]), self.app.users[words[2]][0]
+        table = self.app.store.table(entity)
+        for number, key in enumerate(table.order, 1):
+            if number % int(words[1]):
+                self.app.store.hidden.add((entity.name, table.get(key)[0],
+                                           user))
+        return []
+
     def do_show(self, words):
         self.app.store.hidden.discard(self._veiled(words))
         return []

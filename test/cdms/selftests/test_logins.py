@@ -153,6 +153,17 @@ class Adfs(SimulatorTest):
         self.assertNotIn("secret", "".join(lines))
 
 
+class Ration(SimulatorTest):
+    def test_every_fifth(self):
+        for name in ("all", "fifth"):
+            self.control("user", name, "x")
+        self.switch("login", "header")
+        self.control("ration", "optevia_sectorSet", "5", "fifth")
+        seen = [len(self.get("optevia_sectorSet", X_Remote_User=name).results)
+                for name in ("all", "fifth")]
+        self.assertEqual(seen, [32, 6])
+
+
 class Header(SimulatorTest):
     def test_proxy_names_the_user(self):
         self.control("user", "clerk", "x")
