@@ -142,13 +142,7 @@ SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTION
 SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTIONS (username 'ada', password 'secret') $$);
 RESET ROLE;
 
--- What a later version brings is refused as not supported, in whatever form the
--- value is written; the value that this version does is accepted, in any form.
-SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, option, value)
-    FROM (VALUES ('server', 'batch', 'on'), ('server', 'batch', 'TRUE'),
-                 ('server', 'batch', 'OFF'), ('server', 'batch', 'f')) AS v (place, option, value);
-
--- So is a function.
+-- What a later version brings is refused as not supported.
 SELECT options.attempt($$ CALL crm_sync.load('options.account') $$);
 
 -- The settings.

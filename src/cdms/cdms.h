@@ -165,6 +165,7 @@ typedef struct CrmConnection
 	char	   *root;			/* ".../XRMServices/2011/OrganizationData.svc" */
 	CrmFormat	format;
 	int			max_retries;
+	bool		batch;			/* several writes go in one request */
 	int64		objects;		/* received since it was opened */
 } CrmConnection;
 
@@ -245,9 +246,12 @@ typedef struct CrmWrite
 	const CrmEntity *entity;
 	pg_uuid_t	key;
 	List	   *assignments;	/* CrmAssignment *; of a creation the key's, too */
+	bool		read_back;		/* wanted: what CDMS makes of a change, if it comes
+								 * without a further request */
 
 	CrmOutcome	outcome;
-	CrmObject  *made;			/* what CDMS made of a creation */
+	CrmObject  *made;			/* what CDMS made of a creation; of a change NULL
+								 * where it was not read back */
 	ErrorData  *error;			/* CRM_REFUSED, CRM_UNKNOWN; else NULL */
 	int			retry_after;	/* seconds, with CRM_UNKNOWN; -1: not said */
 } CrmWrite;

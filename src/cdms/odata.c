@@ -587,6 +587,33 @@ take_answer(CrmCursor *cursor)
 	return answer(cursor->conn, &question, &asked);
 }
 
+CrmHttpRequest *
+crm_odata_query_request(CrmConnection *conn, const CrmQuery *query)
+{
+	CrmHttpRequest *request = palloc0_object(CrmHttpRequest);
+
+	request->method = "GET";
+	request->url = plan_query(conn, query, NULL);
+	request->headers = list_make1(unconstify(char *, crm_odata_format(conn)->accept));
+	return request;
+}
+
+CrmPage *
+crm_odata_read_answer(CrmConnection *conn, const CrmQuery *query, const CrmHttpResponse *response)
+{
+	const CrmFormatMethods *format = crm_odata_format(conn);
+	CrmPage    *page;
+	char	   *next;
+
+	if (response->status != 200)
+		crm_odata_refuse(conn, response, psprintf("could not read %s", query->entity->set));
+	crm_odata_check_media_type(response, format->expected);
+	page = format->read_page(response->body, response->body_length, query->entity,
+							 query->fields, &next);
+	conn->objects += page->nobjects;
+	return page;
+}
+
 static CrmPage *
 fetch(CrmCursor *cursor)
 {

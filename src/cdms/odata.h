@@ -32,6 +32,28 @@ extern void crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind k
 extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
 							 const char *action) pg_attribute_noreturn();
 
+/* A query's first page as a request, and from its answer. */
+extern CrmHttpRequest *crm_odata_query_request(CrmConnection *conn, const CrmQuery *query);
+extern CrmPage *crm_odata_read_answer(CrmConnection *conn, const CrmQuery *query,
+									  const CrmHttpResponse *response);
+
+/* A write as a request, and what the answer says of it (NULL: it is sent first). */
+extern CrmHttpRequest *crm_odata_write_request(CrmConnection *conn, const CrmWrite *write);
+extern void crm_odata_judge(CrmConnection *conn, CrmWrite *write,
+							const CrmHttpResponse *response);
+
+/*
+ * Calls act, and takes what it throws for the write's outcome: CRM_UNKNOWN where that
+ * is what the outcome was or the connection was lost, else CRM_REFUSED.  Interrupts go
+ * on.
+ */
+extern void crm_odata_try(CrmWrite *write, void (*act) (CrmWrite *write, void *arg), void *arg);
+
+extern ErrorData *crm_odata_make_error(const char *message);
+
+/* The writes as one change set (odata_batch.c). */
+extern void crm_odata_write_batch(CrmConnection *conn, List *writes);
+
 /* CrmProtocol's check and write. */
 extern void crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments);
 extern void crm_odata_write(CrmConnection *conn, List *writes);

@@ -17,6 +17,8 @@
 #include "cdms/login.h"
 #include "cdms/odata.h"
 
+#define MOST_WRITES 1000		/* to a change set (contract) */
+
 /* "AccountSet(guid'...')" */
 static char *
 object_path(const CrmWrite *write)
@@ -105,15 +107,6 @@ judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *respon
 		crm_odata_refuse(conn, response, action_of(write));
 }
 
-/* CDMS has no time: nothing is known but when it may have. */
-static void
-judge_overload(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
-{
-	write->outcome = CRM_UNKNOWN;
-	write->retry_after = response->retry_after;
-	crm_odata_refuse(conn, response, action_of(write));
-}
-
 /* ------------------------------------------------------------ the request */
 
 static const struct
@@ -127,8 +120,8 @@ static const struct
 	[CRM_REMOVE] = {"DELETE", false, judge_change},
 };
 
-static CrmHttpRequest *
-make_request(CrmConnection *conn, const CrmWrite *write)
+CrmHttpRequest *
+crm_odata_write_request(CrmConnection *conn, const CrmWrite *write)
 {
 	const CrmFormatMethods *format = crm_odata_format(conn);
 	CrmHttpRequest *request = palloc0_object(CrmHttpRequest);
@@ -180,18 +173,14 @@ keep_error(CrmWrite *write, MemoryContext memory)
 			CRM_UNKNOWN : CRM_REFUSED;
 }
 
-static void
-send_one(CrmConnection *conn, CrmWrite *write)
+void
+crm_odata_try(CrmWrite *write, void (*act) (CrmWrite *write, void *arg), void *arg)
 {
 	MemoryContext memory = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		CrmHttpResponse *response = crm_login_send(conn, make_request(conn, write));
-
-		if (crm_odata_is_overloaded(response))
-			judge_overload(conn, write, response);
-		kinds[write->kind].judge(conn, write, response);
+		act(write, arg);
 	}
 	PG_CATCH();
 	{
@@ -200,10 +189,94 @@ send_one(CrmConnection *conn, CrmWrite *write)
 	PG_END_TRY();
 }
 
+ErrorData *
+crm_odata_make_error(const char *message)
+{
+	ErrorData  *error = palloc0_object(ErrorData);
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_FDW_ERROR;
+	error->message = pstrdup(message);
+	error->assoc_context = CurrentMemoryContext;
+	return error;
+}
+
+typedef struct Answer
+{
+	CrmConnection *conn;
+	const CrmHttpResponse *response;	/* NULL: it is still to be asked for */
+} Answer;
+
+/* CDMS has no time: nothing is known but when it may have. */
+static void
+judge_answer(CrmWrite *write, void *arg)
+{
+	Answer	   *answer = arg;
+
+	if (answer->response == NULL)
+		answer->response = crm_login_send(answer->conn,
+										  crm_odata_write_request(answer->conn, write));
+	if (crm_odata_is_overloaded(answer->response))
+	{
+		write->outcome = CRM_UNKNOWN;
+		write->retry_after = answer->response->retry_after;
+		crm_odata_refuse(answer->conn, answer->response, action_of(write));
+	}
+	kinds[write->kind].judge(answer->conn, write, answer->response);
+}
+
+void
+crm_odata_judge(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
+{
+	Answer		answer = {conn, response};
+
+	crm_odata_try(write, judge_answer, &answer);
+}
+
+/* One after the other, until one is refused. */
+static void
+write_singly(CrmConnection *conn, List *writes)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		crm_odata_judge(conn, lfirst(lc), NULL);
+		if (((CrmWrite *) lfirst(lc))->outcome == CRM_REFUSED)
+			break;
+	}
+}
+
+static bool
+is_refused(List *writes)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+		if (((CrmWrite *) lfirst(lc))->outcome == CRM_REFUSED)
+			return true;
+	return false;
+}
+
+/* In change sets, until one has a write that is refused. */
+static void
+write_in_batches(CrmConnection *conn, List *writes)
+{
+	for (int i = 0; i < list_length(writes); i += MOST_WRITES)
+	{
+		List	   *batch = NIL;
+
+		for (int j = i; j < list_length(writes) && j < i + MOST_WRITES; j++)
+			batch = lappend(batch, list_nth(writes, j));
+		crm_odata_write_batch(conn, batch);
+		if (is_refused(batch))
+			break;
+	}
+}
+
 void
 crm_odata_write(CrmConnection *conn, List *writes)
 {
-	bool		refused = false;
 	ListCell   *lc;
 
 	foreach(lc, writes)
@@ -212,9 +285,9 @@ crm_odata_write(CrmConnection *conn, List *writes)
 
 		write->outcome = CRM_UNSENT;
 		write->retry_after = -1;
-		if (refused)
-			continue;
-		send_one(conn, write);
-		refused = write->outcome == CRM_REFUSED;
 	}
+	if (conn->batch && list_length(writes) > 1)
+		write_in_batches(conn, writes);
+	else
+		write_singly(conn, writes);
 }

@@ -207,6 +207,7 @@ open_connection(ForeignServer *server, UserMapping *mapping)
 	conn->login = make_login(server, mapping);
 	conn->format = format && strcmp(format, "atom") == 0 ? CRM_FORMAT_ATOM : CRM_FORMAT_JSON;
 	conn->max_retries = crm_option_int(server->options, "max_retries", 3);
+	conn->batch = crm_option_bool(server->options, "batch", false);
 	conn->http = crm_http_open(&settings);
 	MemoryContextSwitchTo(before);
 	return conn;

@@ -74,7 +74,7 @@ static const OptionDef option_defs[] = {
 	{SERVER, "commit_timeout", KIND_DURATION},
 	{SERVER, "max_retries", KIND_COUNT},
 	{SERVER, "max_connections", KIND_COUNT},
-	{SERVER, "batch", KIND_BOOL, NULL, "off"},
+	{SERVER, "batch", KIND_BOOL},
 	{SERVER, "max_response_size", KIND_SIZE},
 	{SERVER, "max_age", KIND_DURATION},
 	{SERVER, "overlap", KIND_DURATION},

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/push_got.h"
 #include "sync/push_send.h"
@@ -303,6 +304,9 @@ begin_sending(CrmPushObject *object, List **sent)
 	sending->write.entity = &object->table->entity;
 	sending->write.key = object->id.key;
 	sending->write.assignments = sending->note->after;
+	/* The store holds what the table's owner sees (contract, read rule 9). */
+	sending->write.read_back = object->conn ==
+		crm_connection_get(object->table->serverid, object->table->owner);
 	*sent = lappend(*sent, sending->note);
 	return sending;
 }

@@ -1,0 +1,403 @@
+/*
+ * cdms/odata_batch.c
+ *	  Several writes in one request: a change set in a $batch.
+ *
+ * That CRM 2011 takes change sets, and whether it carries them out as a whole, is
+ * documented nowhere (cdms-protocol 1.2), so they are the server option "batch", and
+ * nothing is concluded from an answer to one write about another: what was refused
+ * names itself, of the others nothing is known then, and the objects are looked at.
+ *
+ * Where it is wanted the changed objects are read back in the same request.
+ */
+#include "postgres.h"
+
+#include "cdms/login.h"
+#include "cdms/odata.h"
+#include "net/url.h"
+
+#define BATCH_BOUNDARY "crm_sync_batch"
+#define CHANGES_BOUNDARY "crm_sync_changes"
+#define MULTIPART "Content-Type: multipart/mixed; boundary="
+
+/* A stretch of an answer. */
+typedef struct Span
+{
+	const char *data;
+	size_t		length;
+} Span;
+
+/* ------------------------------------------------------------ the request */
+
+static void
+append_operation(StringInfo out, const CrmHttpRequest *request, int content_id)
+{
+	ListCell   *lc;
+
+	appendStringInfoString(out, "Content-Type: application/http\r\n"
+						   "Content-Transfer-Encoding: binary\r\n");
+	if (content_id > 0)
+		appendStringInfo(out, "Content-ID: %d\r\n", content_id);
+	appendStringInfo(out, "\r\n%s %s HTTP/1.1\r\n", request->method, request->url);
+	foreach(lc, request->headers)
+		appendStringInfo(out, "%s\r\n", (char *) lfirst(lc));
+	if (request->body)
+		appendStringInfo(out, "Content-Length: %zu\r\n", request->body_length);
+	appendStringInfoString(out, "\r\n");
+	if (request->body)
+		appendBinaryStringInfo(out, request->body, request->body_length);
+	appendStringInfoString(out, "\r\n");
+}
+
+/* The writes as one change set; their place in the list is their Content-ID. */
+static void
+append_changes(StringInfo out, CrmConnection *conn, List *writes)
+{
+	ListCell   *lc;
+
+	appendStringInfoString(out, "--" BATCH_BOUNDARY "\r\n" MULTIPART CHANGES_BOUNDARY "\r\n\r\n");
+	foreach(lc, writes)
+	{
+		appendStringInfoString(out, "--" CHANGES_BOUNDARY "\r\n");
+		append_operation(out, crm_odata_write_request(conn, lfirst(lc)),
+						 foreach_current_index(lc) + 1);
+	}
+	appendStringInfoString(out, "--" CHANGES_BOUNDARY "--\r\n");
+}
+
+static void
+append_queries(StringInfo out, CrmConnection *conn, List *queries)
+{
+	ListCell   *lc;
+
+	foreach(lc, queries)
+	{
+		appendStringInfoString(out, "--" BATCH_BOUNDARY "\r\n");
+		append_operation(out, crm_odata_query_request(conn, lfirst(lc)), 0);
+	}
+}
+
+static CrmHttpRequest *
+make_batch(CrmConnection *conn, List *writes, List *queries)
+{
+	CrmHttpRequest *request = palloc0_object(CrmHttpRequest);
+	StringInfoData body;
+
+	initStringInfo(&body);
+	append_changes(&body, conn, writes);
+	append_queries(&body, conn, queries);
+	appendStringInfoString(&body, "--" BATCH_BOUNDARY "--\r\n");
+
+	request->method = "POST";
+	request->url = psprintf("%s/$batch", crm_url_repair(conn->root));
+	request->headers = list_make2(pstrdup(MULTIPART BATCH_BOUNDARY),
+								  pstrdup("Accept: multipart/mixed"));
+	request->body = body.data;
+	request->body_length = body.len;
+	return request;
+}
+
+/* ------------------------------------------------------- taking it apart */
+
+static void
+throw_unreadable(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("CDMS's answer to a change set could not be read"),
+			 errdetail_internal("%s", detail)));
+}
+
+static const char *
+find(Span span, const char *text)
+{
+	return span.length == 0 ? NULL : memmem(span.data, span.length, text, strlen(text));
+}
+
+/* What stands before and after the first empty line. */
+static void
+split_head(Span span, Span *head, Span *body)
+{
+	const char *end = find(span, "\r\n\r\n");
+
+	if (end == NULL)
+		throw_unreadable("A part has no headers.");
+	head->data = span.data;
+	head->length = end + strlen("\r\n") - span.data;
+	body->data = end + strlen("\r\n\r\n");
+	body->length = span.data + span.length - body->data;
+}
+
+/* The value of a header, or NULL. */
+static char *
+header_value(Span head, const char *name)
+{
+	const char *line = head.data;
+	const char *end = head.data + head.length;
+	size_t		length = strlen(name);
+
+	while (line < end)
+	{
+		const char *stop = memchr(line, '\r', end - line);
+
+		if (stop == NULL)
+			break;
+		if (stop - line > length && line[length] == ':' && pg_strncasecmp(line, name, length) == 0)
+		{
+			line += length + 1;
+			while (line < stop && *line == ' ')
+				line++;
+			return pnstrdup(line, stop - line);
+		}
+		line = stop + strlen("\r\n");
+	}
+	return NULL;
+}
+
+/* "--" and the boundary that a media type names. */
+static char *
+delimiter_of(const char *media_type)
+{
+	const char *start = media_type ? strcasestr(media_type, "boundary=") : NULL;
+
+	if (start == NULL)
+		throw_unreadable("It is not in parts.");
+	start += strlen("boundary=");
+	if (*start == '"')
+		start++;
+	return psprintf("--%s", pnstrdup(start, strcspn(start, "\"; ")));
+}
+
+/* The parts (Span *) of a body; an ERROR when the last is not closed. */
+static List *
+split_parts(Span body, const char *media_type)
+{
+	char	   *delimiter = delimiter_of(media_type);
+	const char *end = body.data + body.length;
+	const char *start = find(body, delimiter);
+	List	   *parts = NIL;
+
+	while (start != NULL)
+	{
+		Span		rest = {start + strlen(delimiter), 0};
+		Span	   *part;
+		const char *next;
+
+		rest.length = end - rest.data;
+		if (rest.length >= 2 && memcmp(rest.data, "--", 2) == 0)
+			return parts;
+		next = find(rest, delimiter);
+		if (next == NULL || rest.length < 2)
+			break;
+		part = palloc_object(Span);
+		part->data = rest.data + strlen("\r\n");
+		part->length = Max(next - strlen("\r\n"), part->data) - part->data;
+		parts = lappend(parts, part);
+		start = next;
+	}
+	throw_unreadable("Its end is missing.");
+	return NIL;
+}
+
+/* An application/http part as the answer that it is; *content_id: 0 where it has none. */
+static CrmHttpResponse *
+read_answer(Span part, int *content_id)
+{
+	CrmHttpResponse *response = palloc0_object(CrmHttpResponse);
+	Span		outer;
+	Span		http;
+	Span		head;
+	Span		body;
+	char	   *value;
+
+	split_head(part, &outer, &http);
+	split_head(http, &head, &body);
+	if (sscanf(pnstrdup(head.data, Min(head.length, 20)), "HTTP/1.%*d %d", &response->status) != 1)
+		throw_unreadable("A part has no status.");
+	value = header_value(head, "Content-ID");
+	*content_id = atoi(value ? value : "0");
+	value = header_value(head, "Content-Type");
+	response->content_type = value ? value : "";
+	response->location = header_value(head, "Location");
+	value = header_value(head, "Retry-After");
+	response->retry_after = value ? atoi(value) : -1;
+	response->body = pnstrdup(body.data, body.length);
+	response->body_length = body.length;
+	return response;
+}
+
+/* --------------------------------------------------------------- outcomes */
+
+static void
+judge_changes(CrmConnection *conn, List *writes, Span part)
+{
+	Span		head;
+	Span		body;
+	List	   *answers;
+	ListCell   *lc;
+
+	split_head(part, &head, &body);
+	answers = split_parts(body, header_value(head, "Content-Type"));
+	foreach(lc, answers)
+	{
+		int			content_id;
+		CrmHttpResponse *response = read_answer(*(Span *) lfirst(lc), &content_id);
+
+		/* Without a name it is the next, as long as each has an answer. */
+		if (content_id == 0 && list_length(answers) == list_length(writes))
+			content_id = foreach_current_index(lc) + 1;
+		if (content_id < 1 || content_id > list_length(writes))
+			throw_unreadable("A part does not say which change it answers.");
+		crm_odata_judge(conn, list_nth(writes, content_id - 1), response);
+	}
+}
+
+static CrmWrite *
+write_of(List *writes, const CrmEntity *entity, const pg_uuid_t *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->entity == entity && memcmp(&write->key, key, UUID_LEN) == 0)
+			return write;
+	}
+	return NULL;
+}
+
+/* What was read back belongs to the write of the same object. */
+static void
+keep_read_back(CrmConnection *conn, List *writes, const CrmQuery *query, Span part)
+{
+	int			content_id;
+	CrmHttpResponse *response = read_answer(part, &content_id);
+	CrmPage    *page = crm_odata_read_answer(conn, query, response);
+
+	for (int i = 0; i < page->nobjects; i++)
+	{
+		CrmWrite   *write = write_of(writes, query->entity, &page->objects[i].key);
+
+		if (write && write->outcome == CRM_DONE)
+			write->made = &page->objects[i];
+	}
+}
+
+/* Of what no part spoke of nothing is known. */
+static void
+judge_batch(CrmConnection *conn, List *writes, List *queries, const CrmHttpResponse *response)
+{
+	Span		body = {response->body, response->body_length};
+	List	   *parts;
+	ListCell   *lc;
+
+	if (response->status != 202 && response->status != 200)
+		crm_odata_refuse(conn, response, "could not send a change set");
+	parts = split_parts(body, response->content_type);
+	if (list_length(parts) != list_length(queries) + 1)
+		throw_unreadable("Parts are missing.");
+	judge_changes(conn, writes, *(Span *) linitial(parts));
+	foreach(lc, queries)
+		keep_read_back(conn, writes, lfirst(lc),
+					   *(Span *) list_nth(parts, foreach_current_index(lc) + 1));
+}
+
+/* The changes that are to be read back, as queries (CrmQuery *) by key. */
+static List *
+read_back_queries(CrmConnection *conn, List *writes)
+{
+	List	   *queries = NIL;
+	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(writes));
+	const CrmEntity *entity = ((CrmWrite *) linitial(writes))->entity;
+	int			n = 0;
+	int			fit;
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->read_back && write->kind == CRM_UPDATE && write->entity == entity)
+			keys[n++] = write->key;
+	}
+	for (int i = 0; i < n; i += fit)
+	{
+		CrmQuery   *query = palloc0_object(CrmQuery);
+
+		fit = conn->protocol->keys_per_query(conn, entity, n - i);
+		query->entity = entity;
+		query->filter = crm_condition_keys(entity, keys + i, fit);
+		queries = lappend(queries, query);
+	}
+	return queries;
+}
+
+/* What became of the whole became of each that has no outcome of its own. */
+static void
+share_error(List *writes, const CrmWrite *whole)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->outcome != CRM_UNSENT)
+			continue;
+		write->outcome = whole->outcome;
+		write->retry_after = whole->retry_after;
+		write->error = whole->error;
+	}
+}
+
+/* Those that the answer passed over: it may be that nothing was carried out, or all. */
+static void
+note_passed_over(List *writes)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->outcome != CRM_UNSENT)
+			continue;
+		write->outcome = CRM_UNKNOWN;
+		write->retry_after = 0;
+		write->error = crm_odata_make_error("CDMS did not say what became of a change in a change set");
+	}
+}
+
+typedef struct Batch
+{
+	CrmConnection *conn;
+	List	   *writes;
+	List	   *queries;
+} Batch;
+
+static void
+send_batch(CrmWrite *whole, void *arg)
+{
+	Batch	   *batch = arg;
+	CrmHttpResponse *response =
+	crm_login_send(batch->conn, make_batch(batch->conn, batch->writes, batch->queries));
+
+	if (crm_odata_is_overloaded(response))
+	{
+		whole->outcome = CRM_UNKNOWN;
+		whole->retry_after = response->retry_after;
+	}
+	judge_batch(batch->conn, batch->writes, batch->queries, response);
+}
+
+void
+crm_odata_write_batch(CrmConnection *conn, List *writes)
+{
+	Batch		batch = {conn, writes, read_back_queries(conn, writes)};
+	CrmWrite	whole = {.outcome = CRM_UNSENT,.retry_after = -1};
+
+	crm_odata_try(&whole, send_batch, &batch);
+	if (whole.error)
+		share_error(writes, &whole);
+	note_passed_over(writes);
+}
