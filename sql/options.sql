@@ -7,6 +7,7 @@
 \pset tuples_only on
 SELECT cdms.reset();
 SELECT cdms.create_server();
+ALTER SERVER cdms OPTIONS (DROP max_connections);
 CREATE SCHEMA options;
 CREATE FOREIGN TABLE options.account (
     id   uuid OPTIONS (property 'AccountId') NOT NULL,

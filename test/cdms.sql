@@ -125,13 +125,16 @@ CREATE FUNCTION cdms.format() RETURNS text
     RETURN coalesce(nullif(current_setting('cdms.format', true), ''), 'json');
 
 -- The server "cdms" in that format, and a user mapping; further options as
--- CREATE SERVER takes them: cdms.create_server($$ max_age '5s' $$).
+-- CREATE SERVER takes them: cdms.create_server($$ max_age '5s' $$).  One request at a
+-- time unless they say otherwise, or the log's order would be a matter of luck.
 CREATE FUNCTION cdms.create_server(options text DEFAULT NULL, name name DEFAULT 'cdms') RETURNS void
     LANGUAGE plpgsql AS
 $$
 BEGIN
     EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER crm_sync OPTIONS (%s)', name,
-                   concat_ws(', ', format('url %L, format %L', cdms.url(), cdms.format()), options));
+                   concat_ws(', ', format('url %L, format %L', cdms.url(), cdms.format()), options,
+                             CASE WHEN options LIKE '%max_connections%' THEN NULL
+                                  ELSE 'max_connections ''1''' END));
     EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I', name);
 END
 $$;

@@ -201,49 +201,150 @@ crm_odata_make_error(const char *message)
 	return error;
 }
 
-typedef struct Answer
+/* A write under way. */
+typedef struct Flight
 {
 	CrmConnection *conn;
-	const CrmHttpResponse *response;	/* NULL: it is still to be asked for */
-} Answer;
+	CrmWrite   *write;			/* NULL: this place is free */
+	CrmHttpRequest *request;
+	CrmHttpExchange *exchange;	/* NULL: it could not even be begun */
+	int			login;
+	const CrmHttpResponse *response;
+} Flight;
+
+static void
+take_off(CrmWrite *write, void *arg)
+{
+	Flight	   *flight = arg;
+
+	flight->request = crm_odata_write_request(flight->conn, write);
+	flight->login = crm_login_prepare(flight->conn);
+	flight->exchange = crm_http_start(flight->conn->http, flight->request);
+}
 
 /* CDMS has no time: nothing is known but when it may have. */
 static void
-judge_answer(CrmWrite *write, void *arg)
+judge_answer(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
 {
-	Answer	   *answer = arg;
-
-	if (answer->response == NULL)
-		answer->response = crm_login_send(answer->conn,
-										  crm_odata_write_request(answer->conn, write));
-	if (crm_odata_is_overloaded(answer->response))
+	if (crm_odata_is_overloaded(response))
 	{
 		write->outcome = CRM_UNKNOWN;
-		write->retry_after = answer->response->retry_after;
-		crm_odata_refuse(answer->conn, answer->response, action_of(write));
+		write->retry_after = response->retry_after;
+		crm_odata_refuse(conn, response, action_of(write));
 	}
-	kinds[write->kind].judge(answer->conn, write, answer->response);
+	kinds[write->kind].judge(conn, write, response);
+}
+
+/* A login that was lost is made again once, and the write sent again: it was not done. */
+static void
+land(CrmWrite *write, void *arg)
+{
+	Flight	   *flight = arg;
+	CrmHttpExchange *exchange = flight->exchange;
+	CrmHttpResponse *response;
+
+	flight->exchange = NULL;
+	response = crm_http_wait(exchange);
+	if (crm_login_is_lost(flight->conn, flight->request, response))
+	{
+		crm_login_renew(flight->conn, flight->login);
+		response = crm_http_send(flight->conn->http, flight->request);
+	}
+	crm_login_judge(flight->conn, flight->request, response);
+	judge_answer(flight->conn, write, response);
+}
+
+static void
+judge_part(CrmWrite *write, void *arg)
+{
+	Flight	   *flight = arg;
+
+	judge_answer(flight->conn, write, flight->response);
 }
 
 void
 crm_odata_judge(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
 {
-	Answer		answer = {conn, response};
+	Flight		flight = {.conn = conn,.response = response};
 
-	crm_odata_try(write, judge_answer, &answer);
+	crm_odata_try(write, judge_part, &flight);
 }
 
-/* One after the other, until one is refused. */
+/* Writes of which as many are under way as the session allows. */
+typedef struct Flights
+{
+	CrmConnection *conn;
+	List	   *writes;
+	int			next;			/* the first of them that has not left */
+	int			width;
+	Flight	   *places;
+	bool		refused;		/* one was: no more leave */
+} Flights;
+
+static void
+note_outcome(Flights *flights, const Flight *flight)
+{
+	if (flight->write->outcome == CRM_REFUSED)
+		flights->refused = true;
+}
+
+static void
+fill_places(Flights *flights)
+{
+	for (int i = 0; i < flights->width; i++)
+	{
+		Flight	   *flight = &flights->places[i];
+
+		if (flight->write || flights->refused || flights->next == list_length(flights->writes))
+			continue;
+		flight->conn = flights->conn;
+		flight->write = list_nth(flights->writes, flights->next++);
+		crm_odata_try(flight->write, take_off, flight);
+		note_outcome(flights, flight);
+	}
+}
+
+/* One that has its answer, or never left; NULL: none is under way. */
+static Flight *
+next_to_land(Flights *flights)
+{
+	CrmHttpExchange **exchanges = palloc_array(CrmHttpExchange *, flights->width);
+	Flight	  **waiting = palloc_array(Flight *, flights->width);
+	int			n = 0;
+
+	for (int i = 0; i < flights->width; i++)
+	{
+		Flight	   *flight = &flights->places[i];
+
+		if (flight->write == NULL)
+			continue;
+		if (flight->exchange == NULL)
+			return flight;
+		waiting[n] = flight;
+		exchanges[n++] = flight->exchange;
+	}
+	return n == 0 ? NULL : waiting[crm_http_wait_any(exchanges, n)];
+}
+
+/* After one that is refused no more leave; those under way are waited for. */
 static void
 write_singly(CrmConnection *conn, List *writes)
 {
-	ListCell   *lc;
+	Flights		flights = {
+		.conn = conn,.writes = writes,
+		.width = Min(crm_http_max_connections(conn->http), list_length(writes))
+	};
+	Flight	   *flight;
 
-	foreach(lc, writes)
+	flights.places = palloc0_array(Flight, flights.width);
+	fill_places(&flights);
+	while ((flight = next_to_land(&flights)) != NULL)
 	{
-		crm_odata_judge(conn, lfirst(lc), NULL);
-		if (((CrmWrite *) lfirst(lc))->outcome == CRM_REFUSED)
-			break;
+		if (flight->exchange)
+			crm_odata_try(flight->write, land, flight);
+		note_outcome(&flights, flight);
+		flight->write = NULL;
+		fill_places(&flights);
 	}
 }
 
