@@ -64,8 +64,8 @@ sub _listens
 	return defined IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
 }
 
-# Starts a server that stays in the foreground; returns when it listens.  A
-# process group of its own, for Apache and nginx have children.
+# Starts a server that stays in the foreground, in this directory and process
+# group, so that whoever ends the tests finds it; returns when it listens.
 sub start
 {
 	my ($port, @command) = @_;
@@ -75,7 +75,6 @@ sub start
 	die "could not fork: $!" unless defined $pid;
 	if ($pid == 0)
 	{
-		setpgrp;
 		open(STDIN, '<', '/dev/null');
 		open(STDOUT, '>>', $log);
 		open(STDERR, '>&', \*STDOUT);
@@ -96,7 +95,7 @@ sub stop
 {
 	my ($pid) = @_;
 
-	kill 'TERM', -$pid;
+	kill 'TERM', $pid;
 	waitpid $pid, 0;
 	@running = grep { $_ != $pid } @running;
 	return;

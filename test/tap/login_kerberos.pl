@@ -35,7 +35,7 @@ ProxyPreserveHost On
 	RequestHeader set X-Remote-User expr=%{REMOTE_USER}
 </Location>
 END
-CrmServer::start($port, 'apache2', '-D', 'FOREGROUND', '-f', "$dir/apache.conf");
+CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
 
 sub sql
 {

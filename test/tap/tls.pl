@@ -169,7 +169,7 @@ AllowCONNECT $port{good}
 LogFormat "%r %>s" told
 CustomLog $dir/proxy.log told
 END
-CrmServer::start($proxy, 'apache2', '-D', 'FOREGROUND', '-f', "$dir/apache.conf");
+CrmServer::start($proxy, 'apache2', '-X', '-f', "$dir/apache.conf");
 $node->safe_psql('postgres', qq{
 	SELECT cdms.control('user', 'clerk', 'secret');
 	ALTER SERVER cdms OPTIONS (SET auth 'basic', ADD proxy 'http://127.0.0.1:$proxy', DROP client_cert, DROP client_key)});
