@@ -253,6 +253,8 @@ typedef struct CrmWrite
 	CrmObject  *made;			/* what CDMS made of a creation; of a change NULL
 								 * where it was not read back */
 	ErrorData  *error;			/* CRM_REFUSED, CRM_UNKNOWN; else NULL */
+	bool		not_done;		/* with CRM_REFUSED: CDMS itself says that it was
+								 * not carried out */
 	int			retry_after;	/* seconds, with CRM_UNKNOWN; -1: not said */
 } CrmWrite;
 

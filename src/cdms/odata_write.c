@@ -17,6 +17,7 @@
 #include "cdms/login.h"
 #include "cdms/odata.h"
 
+#define HTTP_REQUEST_TIMEOUT 408
 #define MOST_WRITES 1000		/* to a change set (contract) */
 
 /* "AccountSet(guid'...')" */
@@ -222,6 +223,18 @@ take_off(CrmWrite *write, void *arg)
 	flight->exchange = crm_http_start(flight->conn->http, flight->request);
 }
 
+/*
+ * A status of 4xx speaks of the request itself; any other may come from anybody on
+ * the way, unless one of CRM's codes stands in the answer.
+ */
+static bool
+is_own_refusal(const CrmHttpResponse *response)
+{
+	return response->status >= 400 &&
+		((response->status < 500 && response->status != HTTP_REQUEST_TIMEOUT) ||
+		 crm_fault_read(response)->code != 0);
+}
+
 /* CDMS has no time: nothing is known but when it may have. */
 static void
 judge_answer(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
@@ -232,6 +245,7 @@ judge_answer(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *respon
 		write->retry_after = response->retry_after;
 		crm_odata_refuse(conn, response, action_of(write));
 	}
+	write->not_done = is_own_refusal(response);
 	kinds[write->kind].judge(conn, write, response);
 }
 

@@ -273,7 +273,8 @@ judge(Sending *sending, Verdict *verdict)
 			judge_duplicate(sending, verdict);
 			break;
 		case CRM_REFUSED:
-			sending->note->not_done = is_surely_not_done(sending->write.error);
+			sending->note->not_done = sending->write.not_done ||
+				is_surely_not_done(sending->write.error);
 			if (verdict->refusal == NULL)
 				verdict->refusal = sending->write.error;
 			break;
