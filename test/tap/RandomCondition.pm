@@ -21,20 +21,29 @@ my @texts = (
 	'100%', '100%_ Wool', '100x_ wool', '%', '_', '%%', '[', ']', '[a-z]', '[x]%', '^', '\\', 'a\\b', '\\\\', '\\%',
 	'"', '&lt;b&gt;', '<b>', 'a+b&c=d#e?f', '%41%20', 'guid\'x\'', '/Date(0)/', '$1', '{0}', '-- x', 'a;b',
 	'kelvin', "\x{212A}elvin", 'KELVIN', 'istanbul', "\x{130}stanbul", 'ISTANBUL', "\x{131}stanbul", "i\x{307}stanbul",
-	'Straße', 'STRASSE', 'strasse', "Stra\x{1E9E}e", 'Café', "Cafe\x{301}", 'CAFÉ', 'cafe', "\x{212B}ngstrom", 'Ångstrom', 'ångstrom',
-	"\x{17F}ix", 'six', 'SIX', 'ΟΔΟΣ', 'οδος', 'οδοσ', "\x{1C4}", "\x{1C5}", "\x{FB01}n", 'fin', "\x{1F680} Ltd", "\x{1F680}",
-	"\x{1F469}\x{200D}\x{1F52C}", "\x{10400}", "\x{10428}", '東京', "\x{FF21}BC", 'ABC', "x\x{A0}", "x\x{200B}", "\x{CC}", "\x{EC}",
+	'Straße', 'STRASSE', 'strasse', "Stra\x{1E9E}e", 'Café', "Cafe\x{301}", 'CAFÉ', 'cafe', "\x{212B}ngstrom",
+	'Ångstrom', 'ångstrom',
+	"\x{17F}ix", 'six', 'SIX', 'ΟΔΟΣ', 'οδος', 'οδοσ', "\x{1C4}", "\x{1C5}", "\x{FB01}n", 'fin',
+	"\x{1F680} Ltd", "\x{1F680}",
+	"\x{1F469}\x{200D}\x{1F52C}", "\x{10400}", "\x{10428}", '東京', "\x{FF21}BC", 'ABC', "x\x{A0}", "x\x{200B}",
+	"\x{CC}", "\x{EC}",
 	"two\nlines", "a\ttab", "line\n", 'y' x 40, 'Ware', 'Wool', 'wool ', 'Wool   ', 'NFC é', "NFC e\x{301}", "\x{202E}x",
 );
 my @numbers = (0, 1, -1, 7, 8, 10, 1990, 2147483647, -2147483648, 32767, 32768, 100);
-my @far_numbers = (5000000000, -5000000000, '9223372036854775807', '(-9223372036854775808)', 40000, '7.5', '7.0', '7.00000000000001', '1e3');
-my @amounts = (0, '0.0001', '-0.0001', '0.01', '0.02', '1.5', '1.50', '-1234.56', '9999999', '922337203685477.5807', '-922337203685477.5808', '7');
-my @far_amounts = ('0.00005', '0.00001', '1.500001', '123456789012345678901234567890', "'NaN'", "'Infinity'", "'-Infinity'", '922337203685477.58071', '1e20');
-my @rates = (1, '1.0000000001', '0.0000000001', '-0.0000000001', '12345678901.0123456789', '0.3333333333', 0, '99999999999.9999999999');
+my @far_numbers = (5000000000, -5000000000, '9223372036854775807', '(-9223372036854775808)', 40000, '7.5',
+	'7.0', '7.00000000000001', '1e3');
+my @amounts = (0, '0.0001', '-0.0001', '0.01', '0.02', '1.5', '1.50', '-1234.56', '9999999',
+	'922337203685477.5807', '-922337203685477.5808', '7');
+my @far_amounts = ('0.00005', '0.00001', '1.500001', '123456789012345678901234567890', "'NaN'", "'Infinity'",
+	"'-Infinity'", '922337203685477.58071', '1e20');
+my @rates = (1, '1.0000000001', '0.0000000001', '-0.0000000001', '12345678901.0123456789', '0.3333333333', 0,
+	'99999999999.9999999999');
 my @far_rates = ('1.00000000001', '0.33333333333', '1.00000000005', "'NaN'", '1e-15', '99999999999.99999999999');
-my @dates = ('1753-01-02', '1899-12-31T12:30:15', '1950-06-01', '1969-12-31T23:59:59', '1970-01-01', '2000-02-29T12:00:00', '2012-05-05T05:05:05',
+my @dates = ('1753-01-02', '1899-12-31T12:30:15', '1950-06-01', '1969-12-31T23:59:59', '1970-01-01',
+	'2000-02-29T12:00:00', '2012-05-05T05:05:05',
 	'2012-05-05T05:05:06', '2016-12-31T23:59:59', '2038-01-19T03:14:08', '9999-12-30');
-my @far_dates = ('infinity', '-infinity', '1700-01-01', '0044-03-15 BC', '12000-01-01', '1753-01-01', '9999-12-31 23:59:59.999');
+my @far_dates = ('infinity', '-infinity', '1700-01-01', '0044-03-15 BC', '12000-01-01', '1753-01-01',
+	'9999-12-31 23:59:59.999');
 my @fractions = ('', '', '.5', '.000001', '.999999', '.25');
 my @options = (1, 2, 3, 14, 33);
 my @countries = map { sprintf 'c0f70000-0000-4000-8000-%012d', $_ } 1 .. 4;
@@ -43,8 +52,10 @@ my @keys = map { sprintf 'eeeeeeee-0000-4000-8000-%012d', $_ } 1 .. 60;
 # What a column is compared as: how to make an atom of it.
 my @columns = (
 	[ \&text_atom, 'name', 'Name' ], [ \&text_atom, 'alias', 'optevia_Alias' ], [ \&text_atom, 'number', 'AccountNumber' ],
-	[ \&text_atom, 'name', 'Name' ], [ \&number_atom, 'employees', 'NumberOfEmployees' ], [ \&number_atom, 'industry', 'IndustryCode' ],
-	[ \&amount_atom, 'revenue', 'Revenue' ], [ \&amount_atom, 'credit', 'CreditLimit' ], [ \&amount_atom, 'rate', 'ExchangeRate' ],
+	[ \&text_atom, 'name', 'Name' ],
+	[ \&number_atom, 'employees', 'NumberOfEmployees' ], [ \&number_atom, 'industry', 'IndustryCode' ],
+	[ \&amount_atom, 'revenue', 'Revenue' ], [ \&amount_atom, 'credit', 'CreditLimit' ],
+	[ \&amount_atom, 'rate', 'ExchangeRate' ],
 	[ \&date_atom, 'verified', 'optevia_LastVerified' ], [ \&date_atom, 'opened', 'OpenDeals_Date' ],
 	[ \&boolean_atom, 'uk', 'optevia_ukorganisation' ], [ \&boolean_atom, 'on_hold', 'CreditOnHold' ],
 	[ \&uuid_atom, 'country', 'optevia_Country' ], [ \&uuid_atom, 'id', 'AccountId' ],
@@ -161,10 +172,14 @@ sub text_atom
 	return text_range($column) if chance(0.1);
 	return general_atom($column, \&text_constant, 'text') if chance(0.4);
 	return one(
-		"$column $operator $constant", "$constant $operator $column", "$column COLLATE " . one(@collations) . " $operator $constant",
-		"$column\::varchar(3) $operator $constant", "$column\::bpchar $operator " . quoted(text()) . '::bpchar', "$column = " . quoted(text()) . '::varchar',
-		"lower($column) = lower($constant)", "coalesce($column, 'x') = $constant", "$column || '' = $constant", "length($column) > " . int rand 8,
-		"$column = alias", "$column\::name = " . quoted(text()) . '::name', "$column LIKE ANY (ARRAY[" . quoted(pattern('\\')) . ", '%x%'])",
+		"$column $operator $constant", "$constant $operator $column",
+		"$column COLLATE " . one(@collations) . " $operator $constant",
+		"$column\::varchar(3) $operator $constant", "$column\::bpchar $operator " . quoted(text()) . '::bpchar',
+		"$column = " . quoted(text()) . '::varchar',
+		"lower($column) = lower($constant)", "coalesce($column, 'x') = $constant", "$column || '' = $constant",
+		"length($column) > " . int rand 8,
+		"$column = alias", "$column\::name = " . quoted(text()) . '::name',
+		"$column LIKE ANY (ARRAY[" . quoted(pattern('\\')) . ", '%x%'])",
 		"starts_with($column, $constant)", "nullif($column, $constant) IS NULL");
 }
 
@@ -177,9 +192,12 @@ sub general_atom
 	my $list = several($make);
 
 	return one(
-		"$column IN ($list)", "$column IN ($list)", "$column NOT IN ($list)", "$column = ANY (ARRAY[$list]::$type\[])", "$column <> ALL (ARRAY[$list]::$type\[])",
-		"$column = ALL (ARRAY[$list]::$type\[])", "$column <> ANY (ARRAY[$list]::$type\[])", "$column IS NULL", "$column IS NOT NULL",
-		"$column IS DISTINCT FROM " . $make->(), "$column IS NOT DISTINCT FROM " . $make->(), "$column = ANY ('{}'::$type\[])",
+		"$column IN ($list)", "$column IN ($list)", "$column NOT IN ($list)",
+		"$column = ANY (ARRAY[$list]::$type\[])", "$column <> ALL (ARRAY[$list]::$type\[])",
+		"$column = ALL (ARRAY[$list]::$type\[])", "$column <> ANY (ARRAY[$list]::$type\[])", "$column IS NULL",
+		"$column IS NOT NULL",
+		"$column IS DISTINCT FROM " . $make->(), "$column IS NOT DISTINCT FROM " . $make->(),
+		"$column = ANY ('{}'::$type\[])",
 		"coalesce($column, " . $make->() . ') = ' . $make->());
 }
 
@@ -202,7 +220,8 @@ sub number_atom
 	return "$column = " . one(@numbers[0 .. 5]) . ' + ' . one(@numbers[0 .. 5]) if chance(0.05);
 	return ordered_atom($column, sub { one(@far_numbers) }, 'numeric') if chance(0.2);
 	return ordered_atom($column, sub { constant('bigint', '(' . one(@numbers) . ')') }, 'bigint') if chance(0.2);
-	return ordered_atom($column, sub { constant('integer', '(' . one($column eq 'industry' ? @options : @numbers) . ')') }, 'integer');
+	my @all = $column eq 'industry' ? @options : @numbers;
+	return ordered_atom($column, sub { constant('integer', '(' . one(@all) . ')') }, 'integer');
 }
 
 sub amount_atom
@@ -232,7 +251,8 @@ sub date_atom
 
 	return ordered_atom($column, \&date_constant, 'timestamptz') if chance(0.85);
 	return one("$column > $day\::date", "$column <= $day\::timestamp", "$column\::date = $day\::date", "$column < now()",
-		"$column >= $day\::timestamptz + interval '0.5 s'", "extract(year FROM $column) = 2012", "date_trunc('second', $column) = $day",
+		"$column >= $day\::timestamptz + interval '0.5 s'", "extract(year FROM $column) = 2012",
+		"date_trunc('second', $column) = $day",
 		"$column AT TIME ZONE 'Europe/London' > $day");
 }
 
@@ -243,8 +263,10 @@ sub boolean_atom
 
 	return general_atom($column, $make, 'boolean') if chance(0.2);
 	return one(
-		$column, "NOT $column", "$column IS TRUE", "$column IS NOT TRUE", "$column IS FALSE", "$column IS NOT FALSE", "$column IS UNKNOWN",
-		"$column IS NOT UNKNOWN", "$column = " . $make->(), $make->() . " = $column", "$column <> " . $make->(), "$column < " . $make->(), "uk = on_hold");
+		$column, "NOT $column", "$column IS TRUE", "$column IS NOT TRUE", "$column IS FALSE",
+		"$column IS NOT FALSE", "$column IS UNKNOWN",
+		"$column IS NOT UNKNOWN", "$column = " . $make->(), $make->() . " = $column", "$column <> " . $make->(),
+		"$column < " . $make->(), "uk = on_hold");
 }
 
 sub uuid_atom
@@ -295,9 +317,12 @@ sub make
 sub object
 {
 	my %object = (
-		Name => text(), optevia_Alias => text(), AccountNumber => substr(text(), 0, 20), NumberOfEmployees => one(@numbers), IndustryCode => one(@options),
-		Revenue => '' . one(@amounts), CreditLimit => '' . one(@amounts[0 .. 7]), ExchangeRate => '' . one(@rates), optevia_LastVerified => one(@dates), OpenDeals_Date => one(@dates),
-		optevia_ukorganisation => one(\1, \0), CreditOnHold => one(\1, \0), optevia_Country => { Id => one(@countries), LogicalName => 'optevia_country' });
+		Name => text(), optevia_Alias => text(), AccountNumber => substr(text(), 0, 20),
+		NumberOfEmployees => one(@numbers), IndustryCode => one(@options),
+		Revenue => '' . one(@amounts), CreditLimit => '' . one(@amounts[0 .. 7]),
+		ExchangeRate => '' . one(@rates), optevia_LastVerified => one(@dates), OpenDeals_Date => one(@dates),
+		optevia_ukorganisation => one(\1, \0), CreditOnHold => one(\1, \0),
+		optevia_Country => { Id => one(@countries), LogicalName => 'optevia_country' });
 
 	for my $property (grep { $_ ne 'Name' || chance(0.5) } sort keys %object)
 	{

@@ -259,12 +259,15 @@ create_functions();
 try_batch($_) for 0 .. $batches - 1;
 
 is($different, '', 'with and without pushing, with and without a store, the answers are those of a plain table');
-my ($all, $errors, $none) = split /\|/, sql(q{SELECT count(*), count(*) FILTER (WHERE plain LIKE 'ERROR%'), count(*) FILTER (WHERE plain = 'none') FROM property.condition});
+my ($all, $errors, $none) = split /\|/, sql(q{
+	SELECT count(*), count(*) FILTER (WHERE plain LIKE 'ERROR%'), count(*) FILTER (WHERE plain = 'none')
+	FROM property.condition});
 is($all, $batches * BATCH, "$all conditions were tried");
 cmp_ok($errors, '<', $all / 50, 'few of them were no conditions');
 cmp_ok($none, '<', $all / 2, 'most of them found something');
 note("$filtered of $requests questions had a filter: ", join ', ', map { "$_ $words{$_}" } sort keys %words);
 cmp_ok($filtered, '>', $requests * 0.3, 'many of the questions had a filter');
-cmp_ok($words{$_} || 0, '>', 10, "of each kind: $_") for 'eq', 'ne', 'lt', 'le', 'gt', 'ge', 'or', 'and', 'eq null', 'ne null', 'startswith', 'substringof';
+cmp_ok($words{$_} || 0, '>', 10, "of each kind: $_")
+  for 'eq', 'ne', 'lt', 'le', 'gt', 'ge', 'or', 'and', 'eq null', 'ne null', 'startswith', 'substringof';
 
 done_testing();

@@ -79,14 +79,18 @@ sql("SELECT cdms.edit('Account', '$one', 'Name', 'Edited 1'), cdms.create('Accou
 is(there("SELECT name, note FROM crm.account WHERE name LIKE 'Edited%' ORDER BY name"),
 	"Edited 1|note of O'Neil & Sons\nEdited new|", 'it shows what was changed and created, and keeps columns of its own');
 is(there("SELECT name FROM crm.account_store WHERE id IN ('$one', '$new')"), "O'Neil & Sons", 'and has stored nothing');
-is(there("SELECT count(*), count(*) FILTER (WHERE name LIKE 'Edited%'), max(note) FROM crm.account"), '501|2|note of O\'Neil & Sons', 'so it does in aggregates');
-is(there("SELECT a.name, count(s.name) FROM crm.account a LEFT JOIN crm.sector s ON s.id = a.sector WHERE a.name LIKE 'Edited%' GROUP BY a.name ORDER BY 1"),
+is(there("SELECT count(*), count(*) FILTER (WHERE name LIKE 'Edited%'), max(note) FROM crm.account"),
+	'501|2|note of O\'Neil & Sons', 'so it does in aggregates');
+is(there("SELECT a.name, count(s.name) FROM crm.account a LEFT JOIN crm.sector s ON s.id = a.sector
+	WHERE a.name LIKE 'Edited%' GROUP BY a.name ORDER BY 1"),
 	"Edited 1|1\nEdited new|0", 'and in a join with a table that is not stored at all');
-is(there("SELECT a.name FROM crm.account_store s JOIN crm.account a USING (id) WHERE s.name LIKE 'O''Neil &%'"), 'Edited 1', 'and beside its own store');
+is(there("SELECT a.name FROM crm.account_store s JOIN crm.account a USING (id) WHERE s.name LIKE 'O''Neil &%'"),
+	'Edited 1', 'and beside its own store');
 is(there("SELECT name FROM crm.account WHERE id = '$one'"), 'Edited 1', 'by key');
 is(there("SELECT name FROM crm.direct WHERE id = '$one'"), 'Edited 1', 'and in a pass-through table');
-is(there("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT name FROM crm.account WHERE id = '$one'; SELECT cdms.edit('Account', '$one', 'Name', 'Edited again');"
-		. "SELECT name FROM crm.account WHERE id = '$one'; COMMIT; SELECT name FROM crm.account WHERE id = '$one'"),
+is(there("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT name FROM crm.account WHERE id = '$one';
+		SELECT cdms.edit('Account', '$one', 'Name', 'Edited again'); SELECT name FROM crm.account WHERE id = '$one'; COMMIT;
+		SELECT name FROM crm.account WHERE id = '$one'"),
 	"Edited 1\n\nEdited 1\nEdited again", 'in REPEATABLE READ the answer repeats');
 
 # what CDMS has lost, and what waits to be sent
@@ -103,7 +107,9 @@ is(there("SELECT name FROM crm.account WHERE name LIKE 'Edited h%'"), 'Edited he
 is(told(), '', 'CDMS was only asked');
 
 # what a standby can't do
-for my $statement ("UPDATE crm.account SET name = 'x' WHERE id = '$one'", "SELECT crm_sync.pull('crm.account')", "SELECT crm_sync.push('crm.account')",
+for my $statement ("UPDATE crm.account SET name = 'x' WHERE id = '$one'",
+	"SELECT crm_sync.pull('crm.account')",
+	"SELECT crm_sync.push('crm.account')",
 	"SELECT name FROM crm.account WHERE id = '$one' FOR UPDATE")
 {
 	my ($status, $printed, $errors) = $standby->psql('postgres', "\\set VERBOSITY sqlstate\n$statement");
@@ -120,6 +126,7 @@ sql('SELECT cdms.log_clear()');
 # promoted
 $standby->promote;
 sql("SELECT cdms.edit('Account', '$two', 'Name', 'Edited 2')");
-is(there("SELECT name FROM crm.account WHERE name = 'Edited 2'; SELECT name FROM crm.account_store WHERE id = '$two'"), "Edited 2\nEdited 2", 'promoted, it stores');
+is(there("SELECT name FROM crm.account WHERE name = 'Edited 2'; SELECT name FROM crm.account_store WHERE id = '$two'"),
+	"Edited 2\nEdited 2", 'promoted, it stores');
 
 done_testing();
