@@ -134,9 +134,16 @@ CREATE TABLE crm_sync.progress (
     pulled_through timestamptz NOT NULL,
     asked_at       timestamptz NOT NULL,
     version        bigint NOT NULL,
-    next_version   bigint NOT NULL
+    next_version   bigint NOT NULL,
+    loaded         tstzmultirange,
+    was_empty      boolean
 );
-COMMENT ON TABLE crm_sync.progress IS 'stores that were loaded whole, and up to when';
+COMMENT ON TABLE crm_sync.progress IS
+    'stores that were loaded whole, and up to when; or how far crm_sync.load has come';
+COMMENT ON COLUMN crm_sync.progress.loaded IS
+    'of an unfinished crm_sync.load: which objects are there, by CreatedOn; null: all';
+COMMENT ON COLUMN crm_sync.progress.was_empty IS
+    'of an unfinished crm_sync.load: the store was empty when it began';
 COMMENT ON COLUMN crm_sync.progress.mapping IS
     'what was loaded: organisation, entity set and properties; another one makes the store incomplete';
 COMMENT ON COLUMN crm_sync.progress.pulled_through IS
@@ -223,7 +230,8 @@ COMMENT ON FUNCTION crm_sync.push(regclass) IS
 CREATE PROCEDURE crm_sync.load(foreign_table regclass)
     LANGUAGE C AS 'MODULE_PATHNAME', 'crm_load';
 COMMENT ON PROCEDURE crm_sync.load(regclass) IS
-    'like pull, committing window by window; not available in this version (0A000)';
+    'like pull for a big entity, in several transactions: tells every two seconds how far it is, can be cancelled, '
+    'and goes on where it was when called again. For the table''s owner only';
 
 CREATE FUNCTION crm_sync.reconcile(foreign_table regclass, repair boolean DEFAULT false)
     RETURNS TABLE (key uuid, difference text)

@@ -143,7 +143,7 @@ SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTION
 SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTIONS (username 'ada', password 'secret') $$);
 RESET ROLE;
 
--- What a later version brings is refused as not supported.
+-- Commits are not possible in a function's block.
 SELECT options.attempt($$ CALL crm_sync.load('options.account') $$);
 
 -- The settings.

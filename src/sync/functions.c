@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -18,6 +19,7 @@
 #include "sync/connection.h"
 #include "sync/intent.h"
 #include "sync/ledger.h"
+#include "sync/load_table.h"
 #include "sync/pull.h"
 #include "sync/push.h"
 #include "sync/reconcile.h"
@@ -62,19 +64,32 @@ crm_push_function(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(crm_push_pending(own_table(fcinfo, "crm_sync.push"), PG_INT32_MAX));
 }
 
+/* COMMIT and ROLLBACK are for the top level: not inside a function or transaction block. */
 static void
-throw_missing(const char *what, const char *hint)
+require_top_level(FunctionCallInfo fcinfo)
 {
+	if (fcinfo->context && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic)
+		return;
 	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s is not available in this version of crm_sync", what),
-			 errhint("%s", hint)));
+			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+			 errmsg("crm_sync.load() commits, which is not possible here"),
+			 errhint("CALL it outside a transaction block, or use crm_sync.pull(), which loads in one transaction.")));
 }
 
 Datum
 crm_load(PG_FUNCTION_ARGS)
 {
-	throw_missing("crm_sync.load()", "Use crm_sync.pull(), which loads in one transaction.");
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("foreign_table must not be null")));
+	require_top_level(fcinfo);
+	PreventCommandIfReadOnly("crm_sync.load()");
+	own_table(fcinfo, "crm_sync.load");
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	crm_load_table(PG_GETARG_OID(0));
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 

@@ -25,6 +25,7 @@
 #include "utils/syscache.h"
 
 #include "sync/ledger.h"
+#include "sync/load.h"
 #include "sync/record.h"
 #include "sync/statement.h"
 #include "sync/store.h"
@@ -211,8 +212,39 @@ static OwnStatement read_pruned = {
 
 static OwnStatement read_progress = {
 	"SELECT pulled_through, asked_at, version, next_version FROM crm_sync.progress "
-	"WHERE store " IS " $1 AND mapping " IS " $2",
+	"WHERE store " IS " $1 AND mapping " IS " $2 AND loaded IS NULL",
 	2, {OIDOID, TEXTOID}
+};
+
+static OwnStatement begin_load = {
+	"INSERT INTO crm_sync.progress (store, mapping, pulled_through, asked_at, version, next_version, "
+	"loaded, was_empty) VALUES ($1::pg_catalog.regclass, $2, $3, $4, 0, 0, '{}', $5) "
+	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
+	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at, "
+	"loaded = excluded.loaded, was_empty = excluded.was_empty",
+	5, {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
+};
+
+static OwnStatement read_load = {
+	"SELECT pulled_through, asked_at, version, next_version, was_empty FROM crm_sync.progress "
+	"WHERE store " IS " $1 AND mapping " IS " $2 AND loaded IS NOT NULL",
+	2, {OIDOID, TEXTOID}
+};
+
+static OwnStatement read_gaps = {
+	"SELECT pg_catalog.lower(r.r), pg_catalog.upper(r.r) FROM crm_sync.progress p, "
+	"LATERAL pg_catalog.unnest(pg_catalog.tstzmultirange(pg_catalog.tstzrange('-infinity', 'infinity')) "
+	"OPERATOR(pg_catalog.-) p.loaded) AS r (r) WHERE p.store " IS " $1 "
+	"ORDER BY pg_catalog.lower(r.r)",
+	1, {OIDOID}
+};
+
+static OwnStatement note_loaded = {
+	"UPDATE crm_sync.progress SET loaded = loaded OPERATOR(pg_catalog.+) "
+	"(SELECT pg_catalog.range_agg(pg_catalog.tstzrange(n.lower, n.upper)) "
+	"FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n (lower, upper)) "
+	"WHERE store " IS " $1 AND loaded IS NOT NULL",
+	3, {OIDOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 /*
@@ -226,7 +258,8 @@ static OwnStatement write_progress = {
 	"::pg_catalog.int4, $1::pg_catalog.int4) "
 	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
 	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at, "
-	"version = excluded.version, next_version = excluded.next_version "
+	"version = excluded.version, next_version = excluded.next_version, "
+	"loaded = NULL, was_empty = NULL "
 	"WHERE $5 OR p.pulled_through OPERATOR(pg_catalog.<) excluded.pulled_through",
 	7, {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID}
 };
@@ -749,6 +782,96 @@ crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progr
 	};
 
 	run_own(&write_progress, values, NULL, NULL, NULL);
+}
+
+void
+crm_ledger_begin_load(Oid store, const char *mapping, const CrmProgress *progress, bool was_empty)
+{
+	Datum		values[] = {
+		ObjectIdGetDatum(store), CStringGetTextDatum(mapping),
+		TimestampTzGetDatum(progress->pulled_through), TimestampTzGetDatum(progress->asked_at),
+		BoolGetDatum(was_empty)
+	};
+
+	run_own(&begin_load, values, NULL, NULL, NULL);
+}
+
+typedef struct LoadVisit
+{
+	CrmProgress *progress;
+	bool	   *was_empty;
+} LoadVisit;
+
+static void
+keep_load(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	LoadVisit  *visit = arg;
+	bool		isnull;
+
+	keep_progress(tuple, desc, memory, visit->progress);
+	*visit->was_empty = DatumGetBool(row_value(tuple, desc, 5, &isnull));
+}
+
+bool
+crm_ledger_load(Oid store, const char *mapping, CrmProgress *progress, bool *was_empty)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), CStringGetTextDatum(mapping)};
+	LoadVisit	visit = {progress, was_empty};
+
+	return run_own(&read_load, values, NULL, keep_load, &visit) > 0;
+}
+
+static void
+keep_range(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	List	  **ranges = arg;
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	CrmRange   *range = palloc_object(CrmRange);
+	bool		isnull;
+
+	range->from = DatumGetTimestampTz(row_value(tuple, desc, 1, &isnull));
+	range->to = DatumGetTimestampTz(row_value(tuple, desc, 2, &isnull));
+	*ranges = lappend(*ranges, range);
+	MemoryContextSwitchTo(before);
+}
+
+List *
+crm_ledger_load_gaps(Oid store)
+{
+	Datum		values[] = {ObjectIdGetDatum(store)};
+	List	   *ranges = NIL;
+
+	run_own(&read_gaps, values, NULL, keep_range, &ranges);
+	return ranges;
+}
+
+static Datum
+moment_array(const Datum *moments, int n)
+{
+	return PointerGetDatum(construct_array(unconstify(Datum *, moments), n, TIMESTAMPTZOID,
+										   sizeof(TimestampTz), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+void
+crm_ledger_note_loaded(Oid store, List *ranges)
+{
+	int			n = list_length(ranges);
+	Datum	   *from = palloc_array(Datum, n + 1);
+	Datum	   *to = palloc_array(Datum, n + 1);
+	Datum		values[3] = {ObjectIdGetDatum(store)};
+	ListCell   *lc;
+
+	if (n == 0)
+		return;
+	foreach(lc, ranges)
+	{
+		from[foreach_current_index(lc)] = TimestampTzGetDatum(((CrmRange *) lfirst(lc))->from);
+		to[foreach_current_index(lc)] = TimestampTzGetDatum(((CrmRange *) lfirst(lc))->to);
+	}
+	values[1] = moment_array(from, n);
+	values[2] = moment_array(to, n);
+	run_own(&note_loaded, values, NULL, NULL, NULL);
 }
 
 typedef struct CountVisit

@@ -144,6 +144,19 @@ extern bool crm_ledger_progress(Oid store, const char *mapping, CrmProgress *pro
 extern void crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progress,
 									bool anew);
 
+/*
+ * A load in several transactions: begun, with CDMS's clock and ours of that moment
+ * and whether the store was empty; found again, where it was begun with this
+ * mapping; ranges of CreatedOn (CrmRange *) that are not there yet, and that are by
+ * now.  The store is incomplete until crm_ledger_set_progress.
+ */
+extern void crm_ledger_begin_load(Oid store, const char *mapping, const CrmProgress *progress,
+								  bool was_empty);
+extern bool crm_ledger_load(Oid store, const char *mapping, CrmProgress *progress,
+							bool *was_empty);
+extern List *crm_ledger_load_gaps(Oid store);
+extern void crm_ledger_note_loaded(Oid store, List *ranges);
+
 /* Rows of a store that are pending and parked. */
 extern void crm_ledger_count(Oid store, int64 *pending, int64 *failed);
 

@@ -26,6 +26,7 @@
 typedef struct Window
 {
 	CrmCursor  *cursor;			/* NULL: not begun */
+	bool		asked;			/* a page is under way */
 	CrmCondition *keys;			/* else by range: */
 	CrmRange	range;
 	bool		undated;		/* the objects that have no CreatedOn */
@@ -41,6 +42,8 @@ struct CrmLoad
 	int			created;		/* its index; -1: not asked for */
 	bool		in_ranges;		/* wanted, however few connections there are */
 	bool		plain;			/* page by page so far */
+	bool		keys_only;
+	bool		paused;
 	const pg_uuid_t *keys;		/* still to be asked for */
 	int			nkeys;
 	List	   *waiting;		/* of Window: not begun */
@@ -146,15 +149,15 @@ read_window(CrmLoad *load, Window *window)
 {
 	CrmQuery	query = {
 		.entity = &load->entity,
-		.filter = window_condition(load, window),
-		.ahead = true
+		.filter = window_condition(load, window)
 	};
 
 	if (load->created >= 0 && !window->undated)
 		query.order = &load->entity.fields[load->created];
+	if (load->keys_only)
+		query.fields = bms_make_singleton(load->created >= 0 ? load->created : load->entity.key);
 	window->cursor = load->conn->protocol->open(load->conn, &query);
 	load->reading = lappend(load->reading, window);
-	load->conn->protocol->start(window->cursor);
 }
 
 /* When the first or last of all objects was created; false: none was. */
@@ -286,6 +289,15 @@ crm_load_keys(CrmConnection *conn, const CrmEntity *entity, const pg_uuid_t *key
 	return load;
 }
 
+CrmLoad *
+crm_load_all_keys(CrmConnection *conn, const CrmEntity *entity)
+{
+	CrmLoad    *load = crm_load_all(conn, entity, false);
+
+	load->keys_only = true;
+	return load;
+}
+
 /* More objects than expected: what was begun page by page goes on by ranges. */
 static void
 turn_to_ranges(CrmLoad *load)
@@ -374,8 +386,12 @@ add_keys(CrmLoad *load)
 static void
 refill(CrmLoad *load)
 {
-	MemoryContext before = MemoryContextSwitchTo(load->memory);
+	MemoryContext before;
+	ListCell   *lc;
 
+	if (load->paused)
+		return;
+	before = MemoryContextSwitchTo(load->memory);
 	while (list_length(load->reading) < crm_http_max_connections(load->conn->http) &&
 		   (load->waiting != NIL || add_keys(load) || divide(load)))
 	{
@@ -383,6 +399,13 @@ refill(CrmLoad *load)
 
 		load->waiting = list_delete_first(load->waiting);
 		read_window(load, window);
+	}
+	foreach(lc, load->reading)
+	{
+		Window	   *window = lfirst(lc);
+
+		load->conn->protocol->start(window->cursor);
+		window->asked = true;
 	}
 	MemoryContextSwitchTo(before);
 }
@@ -434,18 +457,32 @@ note_done(CrmLoad *load, Window *window)
 	MemoryContextSwitchTo(before);
 }
 
+/* One whose page has come, each in its turn; NULL: none is under way. */
 static Window *
 ready_window(CrmLoad *load)
 {
-	int			n = list_length(load->reading);
-	CrmCursor **cursors = palloc_array(CrmCursor *, n);
+	int			n = 0;
+	CrmCursor **cursors = palloc_array(CrmCursor *, list_length(load->reading) + 1);
+	Window	  **windows = palloc_array(Window *, list_length(load->reading) + 1);
+	MemoryContext before;
 	ListCell   *lc;
 
 	foreach(lc, load->reading)
-		cursors[foreach_current_index(lc)] = ((Window *) lfirst(lc))->cursor;
+	{
+		Window	   *window = lfirst(lc);
+
+		if (!window->asked)
+			continue;
+		windows[n] = window;
+		cursors[n++] = window->cursor;
+	}
+	if (n == 0)
+		return NULL;
 	n = load->conn->protocol->ready(cursors, n);
-	pfree(cursors);
-	return list_nth(load->reading, n);
+	before = MemoryContextSwitchTo(load->memory);
+	load->reading = lappend(list_delete_ptr(load->reading, windows[n]), windows[n]);
+	MemoryContextSwitchTo(before);
+	return windows[n];
 }
 
 CrmPage *
@@ -456,10 +493,11 @@ crm_load_next(CrmLoad *load)
 	bool		ended;
 
 	refill(load);
-	if (load->reading == NIL)
-		return NULL;
 	window = ready_window(load);
+	if (window == NULL)
+		return NULL;
 	page = load->conn->protocol->fetch(window->cursor);
+	window->asked = false;
 	load->page_size = Max(load->page_size, page->nobjects);
 	ended = load->created < 0 || window->undated ? page->last : advance(load, window, page);
 	window->objects += page->nobjects;
@@ -475,6 +513,18 @@ crm_load_next(CrmLoad *load)
 	}
 	refill(load);
 	return page;
+}
+
+void
+crm_load_pause(CrmLoad *load)
+{
+	load->paused = true;
+}
+
+void
+crm_load_go_on(CrmLoad *load)
+{
+	load->paused = false;
 }
 
 /* ------------------------------------------------------------- progress */

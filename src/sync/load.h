@@ -46,6 +46,9 @@ typedef struct CrmLoad CrmLoad;
  */
 extern CrmLoad *crm_load_all(CrmConnection *conn, const CrmEntity *entity, bool in_ranges);
 
+/* Their keys only. */
+extern CrmLoad *crm_load_all_keys(CrmConnection *conn, const CrmEntity *entity);
+
 /* The same for what was created in one of these ranges (CrmRange *), or at no time. */
 extern CrmLoad *crm_load_rest(CrmConnection *conn, const CrmEntity *entity, List *ranges);
 
@@ -64,6 +67,13 @@ extern CrmPage *crm_load_next(CrmLoad *load);
 extern List *crm_load_ranges(CrmLoad *load);
 
 extern void crm_load_tell(CrmLoad *load, CrmLoadProgress *progress);
+
+/*
+ * Until crm_load_go_on nothing new is asked for: crm_load_next gives what is under
+ * way, then NULL.  So no answer is older than the transaction that takes it.
+ */
+extern void crm_load_pause(CrmLoad *load);
+extern void crm_load_go_on(CrmLoad *load);
 
 /* Gives up what is under way. */
 extern void crm_load_end(CrmLoad *load);

@@ -270,8 +270,8 @@ pull_unseen(Pull *pull, List *quals)
  * What "complete" was said of: an entity with these properties, at this place, as
  * this user sees it.
  */
-static char *
-mapping_of(CrmTable *table)
+char *
+crm_pull_mapping(CrmTable *table)
 {
 	StringInfoData text;
 
@@ -305,7 +305,7 @@ static bool
 read_progress(CrmTable *table, CrmProgress *progress)
 {
 	return (table->modified_field >= 0 || has_versions(table)) && OidIsValid(table->store) &&
-		crm_ledger_progress(table->store, mapping_of(table), progress) &&
+		crm_ledger_progress(table->store, crm_pull_mapping(table), progress) &&
 		(table->modified_field >= 0 || progress->version > 0);
 }
 
@@ -365,7 +365,7 @@ note_progress(Pull *pull, bool anew)
 {
 	CrmProgress progress = {.pulled_through = pull->date,.asked_at = pull->began};
 
-	crm_ledger_set_progress(pull->table->store, mapping_of(pull->table), &progress, anew);
+	crm_ledger_set_progress(pull->table->store, crm_pull_mapping(pull->table), &progress, anew);
 }
 
 /*
@@ -392,7 +392,7 @@ static void
 note_version(Pull *pull)
 {
 	CrmTable   *table = pull->table;
-	char	   *mapping = mapping_of(table);
+	char	   *mapping = crm_pull_mapping(table);
 	CrmProgress former = {0};
 	CrmProgress progress = {
 		.pulled_through = pull->date ? pull->date : pull->began,.asked_at = pull->began,
@@ -560,8 +560,8 @@ note_row(TupleTableSlot *slot, void *arg)
 	*(bool *) arg = true;
 }
 
-static bool
-store_is_empty(CrmTable *table)
+bool
+crm_pull_store_is_empty(CrmTable *table)
 {
 	CrmStatement *statement =
 	crm_statement_prepare(psprintf("SELECT %s FROM %s LIMIT 1", quote_identifier(table->key->name),
@@ -578,14 +578,17 @@ static void
 pull_everything(Pull *pull, List *quals)
 {
 	CrmLoad    *load = crm_load_all(pull->conn, &pull->table->entity, false);
-	bool		empty = store_is_empty(pull->table);
+	bool		empty = crm_pull_store_is_empty(pull->table);
 
 	if (!empty)
 		pull->all_seen = crm_seen_begin();
 	while (pull_loaded(pull, load, false))
 		continue;
-	if (!empty)
-		pull_unseen(pull, quals);
+	if (empty)
+		return;
+	pull_unseen(pull, quals);
+	crm_seen_end(pull->all_seen);
+	pull->all_seen = NULL;
 }
 
 /* By the conditions that can be sent; without any, the table is complete afterwards. */
@@ -715,6 +718,76 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 	}
 	PG_END_TRY();
 	return pull->written;
+}
+
+/* Pages until it is time; false: there are no more. */
+static bool
+pull_until(Pull *pull, CrmLoad *load, TimestampTz until)
+{
+	bool		paused = false;
+
+	while (pull_loaded(pull, load, false))
+		if (!paused && GetCurrentTimestamp() >= until)
+		{
+			crm_load_pause(load);
+			paused = true;
+		}
+	return paused;
+}
+
+bool
+crm_pull_loaded(CrmTable *table, CrmLoad *load, TimestampTz until, CrmProgress *began)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext own = AllocSetContextCreate(caller, "crm_sync pull", ALLOCSET_DEFAULT_SIZES);
+	Pull	   *pull;
+	bool		more;
+
+	MemoryContextSwitchTo(own);
+	pull = begin_pull(table, NULL);
+	PG_TRY();
+	{
+		crm_intent_settle(table->serverid);
+		take_snapshot(pull);
+		more = pull_until(pull, load, until);
+		finish_pull(pull);
+		crm_asked_succeeded(table->relid);
+	}
+	PG_CATCH();
+	{
+		crm_asked_failed(table->relid, caller);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (began->pulled_through == 0 && pull->date != 0)
+	{
+		began->pulled_through = pull->date;
+		began->asked_at = pull->began;
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(own);
+	return more;
+}
+
+void
+crm_pull_unseen_by_all(CrmTable *table)
+{
+	Pull	   *pull = begin_pull(table, NULL);
+	CrmLoad    *load = crm_load_all_keys(pull->conn, &table->entity);
+	CrmPage    *page;
+
+	take_snapshot(pull);
+	pull->all_seen = crm_seen_begin();
+	MemoryContextSwitchTo(pull->page);
+	while ((page = crm_load_next(load)) != NULL)
+	{
+		crm_seen_add(pull->all_seen, page);
+		MemoryContextReset(pull->page);
+	}
+	MemoryContextSwitchTo(pull->application.memory);
+	pull_unseen(pull, NIL);
+	crm_seen_end(pull->all_seen);
+	finish_pull(pull);
 }
 
 /* A pull whose failure is bearable where on_unavailable is local. */

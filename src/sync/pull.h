@@ -11,6 +11,8 @@
 #include "utils/memutils.h"
 
 #include "cdms/cdms.h"
+#include "sync/ledger.h"
+#include "sync/load.h"
 #include "sync/overlay.h"
 #include "sync/table.h"
 
@@ -69,6 +71,24 @@ extern int64 crm_pull_all(CrmTable *table);
 
 /* For EXPLAIN ANALYZE: "asked", "within max_age (session)" ... */
 extern const char *crm_answer_name(CrmAnswer answer);
+
+/*
+ * For a load in several transactions.  Takes pages to the store until a moment, then
+ * those under way; false: there are no more.  *began gets CDMS's clock and ours at
+ * the first answer, unless it has them.
+ */
+extern bool crm_pull_loaded(CrmTable *table, CrmLoad *load, TimestampTz until,
+							CrmProgress *began);
+
+/* Asks for all keys: rows that CDMS lacks are treated as on_missing says. */
+extern void crm_pull_unseen_by_all(CrmTable *table);
+extern bool crm_pull_store_is_empty(CrmTable *table);
+
+/*
+ * What "complete" is said of, as a hash: an entity with these properties, at this
+ * place, as this user sees it.
+ */
+extern char *crm_pull_mapping(CrmTable *table);
 
 /* Was the table loaded whole, and through when by CDMS's clock? */
 extern bool crm_pull_is_complete(CrmTable *table, TimestampTz *pulled_through);
