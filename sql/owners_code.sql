@@ -132,6 +132,23 @@ ALTER TABLE m.organisation_store ALTER city TYPE varchar(80) USING NULL;
 RESET ROLE;
 SELECT city FROM m.organisation WHERE id = :'one';
 
+-- What is immutable may run when a statement is planned: a default, as a row is
+-- stored; the predicate of an index.
+SET ROLE regress_crm_mallory;
+CREATE FUNCTION m.fixed(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    PERFORM m.look('immutable function');
+    RETURN 'x';
+END $$;
+ALTER TABLE m.organisation_store ADD COLUMN note text DEFAULT m.fixed(1);
+CREATE INDEX ON m.organisation_store (note) WHERE m.fixed(2) = 'x';
+\c -
+\set SHOW_CONTEXT never
+SELECT m.ran() IS NOT NULL;
+SELECT crm_sync.pull('m.organisation') > 100;
+SELECT m.ran();
+DROP INDEX m.organisation_store_note_idx;
+
 -- What is pending of hers, whoever sends it.
 SET ROLE regress_crm_mallory;
 SET crm_sync.mode = local;

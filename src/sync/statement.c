@@ -102,6 +102,32 @@ plan(CrmStatement *statement, Oid role, List *quals)
 	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
 }
 
+/*
+ * Planning runs what is immutable of the owner's: in defaults, in the predicates of
+ * indexes.  So it is he who plans, in a security-restricted operation; unless there
+ * are conditions of the reader's, in which what is his would run as well.
+ */
+static void
+plan_as_owner(CrmStatement *statement, Oid role, List *quals)
+{
+	Oid			user;
+	int			security;
+	int			level;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (quals != NIL || role == user)
+	{
+		plan(statement, role, quals);
+		return;
+	}
+	level = NewGUCNestLevel();
+	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	plan(statement, role, NIL);
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(false, level);
+}
+
 CrmStatement *
 crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, List *quals)
 {
@@ -111,7 +137,7 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 	statement->nparams = nparams;
 	statement->types = palloc_array(Oid, nparams + 1);
 	memcpy(statement->types, types, nparams * sizeof(Oid));
-	plan(statement, role, quals);
+	plan_as_owner(statement, role, quals);
 	return statement;
 }
 
@@ -129,7 +155,7 @@ crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role)
 	statement->sql = pstrdup(sql);
 	statement->rows = create_queryEnv();
 	register_ENR(statement->rows, relation);
-	plan(statement, role, NIL);
+	plan_as_owner(statement, role, NIL);
 	return statement;
 }
 
