@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use CrmServer;
+use CrmSession;
 use CrmTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -115,6 +116,20 @@ my $error = sql("$read;\n$read");
 like($error, qr/ERROR:  28P01: could not read AccountSet.*CDMS answered 401/s, 'without a ticket nobody is let in');
 like($error, qr/ERROR:  28P01: login to server "cdms" was refused.*tried again after/s, 'which is not tried again at once');
 is(sql('SELECT cdms.requests()'), '0', 'and does not reach CDMS');
+
+# How long a refusal is remembered.
+if ($ENV{CRM_LONG})
+{
+	my $session = CrmSession->new($node);
+
+	$session->query($read);
+	CrmServer::run('kinit', '-k', '-t', "$dir/crm_sync.keytab", 'crm_sync');
+	is($session->query($read), '', 'a session remembers that it was refused');
+	sleep 31;
+	is($session->query($read), 'Changed', 'for half a minute');
+	$session->close;
+	CrmServer::run('kdestroy');
+}
 
 # -------------------------------------------------------------- the keytab
 

@@ -1,54 +1,130 @@
 /*
  * test/unit/html.c
- *	  Forms of pages that nobody means well with.
+ *	  Forms, as ADFS writes them and as nobody should.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 
 #include "net/html.h"
 #include "unit.h"
 
-static CrmHtmlForm *
-only_form(const char *page)
+static List *
+forms(const char *page)
 {
-	List	   *forms = crm_html_forms(page, strlen(page));
+	return crm_html_forms(page, strlen(page));
+}
 
-	CHECK_INT(list_length(forms), 1);
-	return linitial(forms);
+/* "action: name=value name=value", forms separated by "; ". */
+static char *
+told(List *list)
+{
+	StringInfoData out;
+	ListCell   *lc;
+	ListCell   *li;
+
+	initStringInfo(&out);
+	foreach(lc, list)
+	{
+		CrmHtmlForm *form = lfirst(lc);
+
+		appendStringInfo(&out, "%s%s:", out.len ? "; " : "", form->action);
+		foreach(li, form->inputs)
+		{
+			CrmHtmlInput *input = lfirst(li);
+
+			appendStringInfo(&out, " %s=%s", input->name, input->value);
+		}
+	}
+	return out.data;
 }
 
 static void
-test_not_utf8(void)
+test_forms(void)
 {
-	CrmHtmlForm *form = only_form("<form action='/a\xFF'><input name='n\xE1' value='x\xFF\xFF=\xC3\xA9' type='hid\xE1' >"
-								  "</form>");
-	CrmHtmlInput *input = linitial(form->inputs);
-
-	CHECK(pg_verify_mbstr(PG_UTF8, form->action, strlen(form->action), true));
-	CHECK(pg_verify_mbstr(PG_UTF8, input->name, strlen(input->name), true));
-	CHECK(pg_verify_mbstr(PG_UTF8, input->value, strlen(input->value), true));
-	CHECK(pg_verify_mbstr(PG_UTF8, input->type, strlen(input->type), true));
-	CHECK_STR(only_form("<form action='/\xC3\xA9'></form>")->action, "/\xC3\xA9");
+	CHECK_STR(told(forms("<form action='/a'><input name=x value='1'><input value=2>"
+						 "<input name=y></form><form><input NAME=Z VALUE=3>")),
+			  "/a: x=1 y=; : Z=3");
+	CHECK_STR(told(forms("<input name=x><p>no form")), "");
 }
 
-/* libxml2 gives such a page up; it has no forms then, or those before the depth. */
 static void
-test_deep(void)
+test_references(void)
 {
-	StringInfoData page;
+	CHECK_STR(told(forms("<form action='/a?b=1&amp;c=2'><input name=x "
+						 "value=\"&lt;t a=&quot;1&quot;&gt; &amp;amp; &#233; \xC3\xA9\">")),
+			  "/a?b=1&c=2: x=<t a=\"1\"> &amp; \xC3\xA9 \xC3\xA9");
+}
 
-	initStringInfo(&page);
+static void
+test_types(void)
+{
+	List	   *list = forms("<form><input name=a TYPE=PassWord><input name=b>"
+							 "<input name=c type=checkbox checked>");
+	CrmHtmlForm *form = linitial(list);
+
+	CHECK_STR(((CrmHtmlInput *) linitial(form->inputs))->type, "password");
+	CHECK_STR(((CrmHtmlInput *) lsecond(form->inputs))->type, "text");
+	CHECK(!((CrmHtmlInput *) lsecond(form->inputs))->checked);
+	CHECK(((CrmHtmlInput *) lthird(form->inputs))->checked);
+}
+
+static void
+test_tables(void)
+{
+	CHECK_STR(told(forms("<table><form action=/a><tr><td><input name=x></td></tr></table>"
+						 "<input name=y></form>")), "/a: x= y=");
+}
+
+static void
+test_unseen(void)
+{
+	CHECK_STR(told(forms("<!-- <form action=/c><input name=c> --><script>"
+						 "document.write('<form action=/s><input name=s>')</script>"
+						 "<form action=/a>")), "/a:");
+}
+
+static void
+test_text(void)
+{
+	const char *page = "<span id=x_ErrorTextLabel>a &amp; b</span><p id=other>c";
+
+	CHECK_STR(crm_html_text(page, strlen(page), "errortextlabel"), "a & b");
+	CHECK_STR(crm_html_text(page, strlen(page), "absent"), NULL);
+	CHECK_STR(crm_html_text("", 0, "x"), NULL);
+}
+
+/* Whatever comes is a page: with forms, or without. */
+static void
+test_hostile(void)
+{
+	static const char *const pages[] = {
+		"", "<", "<form", "<form><input name='", "<form><input name=x value=&#0;&#x110000;>",
+		"<!DOCTYPE html SYSTEM 'file:///etc/passwd' [<!ENTITY a 'b'>]><form><input name=x value=&a;>",
+		"<?xml version='1.0' encoding='UTF-16'?><form>", "\xFF\xFE<\0f\0o", "<form>\xC3\x28<input name=\xE9>",
+		"<meta charset=ebcdic-cp-us><form><input name=x>"
+	};
+	StringInfoData deep;
+
+	for (int i = 0; i < lengthof(pages); i++)
+		(void) told(forms(pages[i]));
+	CHECK_STR(told(crm_html_forms("<form>\0<input name=x>", 21)) ? "read" : NULL, "read");
+
+	initStringInfo(&deep);
 	for (int i = 0; i < 100000; i++)
-		appendStringInfoString(&page, "<div>");
-	appendStringInfoString(&page, "<form action='x'>");
-	CHECK(list_length(crm_html_forms(page.data, page.len)) <= 1);
+		appendStringInfoString(&deep, "<div>");
+	appendStringInfoString(&deep, "<form action=/a>");
+	CHECK(list_length(forms(deep.data)) <= 1);
 }
 
 static const UnitTest tests[] = {
-	{"text that is not UTF-8 becomes question marks", test_not_utf8},
-	{"nesting without end is borne", test_deep}
+	{"forms and their inputs, in order", test_forms},
+	{"character references are decoded once", test_references},
+	{"types of inputs", test_types},
+	{"a form that a table is in the way of", test_tables},
+	{"comments and scripts hold no forms", test_unseen},
+	{"the text of an element", test_text},
+	{"pages that are none", test_hostile},
 };
 
 UNIT_SUITE("html", tests)
