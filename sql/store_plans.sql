@@ -145,6 +145,17 @@ SELECT crm.parallel($$SELECT count(*) FROM crm.org WHERE phone = '3456'$$);
 SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000025', 'optevia_TelephoneNumber', '3456'::text);
 SELECT crm.parallel($$SELECT count(*) FROM crm.org WHERE phone = '3456'$$);
 SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000024', 'optevia_TelephoneNumber', '3456'::text);
+-- A scan that each worker does for itself.
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_memoize = off;
+SET parallel_leader_participation = off;
+SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000001', 'optevia_TelephoneNumber', '3457'::text);
+SELECT crm.parallel($$SELECT count(o.id) FROM crm.contact c LEFT JOIN crm.org o ON o.id = c.org AND o.phone = '3457'$$);
+RESET parallel_leader_participation;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_memoize;
 CREATE TABLE crm.made AS SELECT phone, count(*) FROM crm.org WHERE phone = '3456' GROUP BY phone;
 TABLE crm.made;
 SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000024', 'optevia_TelephoneNumber', '9'::text);

@@ -24,7 +24,7 @@ mutant what-no-longer-matches src/sync/pull.c 's/^\s*pull_unseen(pull, ask->qual
 mutant local-recheck src/fdw/plan.c 's/local = lappend(local, info->clause);/local = NIL;/' \
 	regress/filters
 mutant store-recheck src/fdw/plan.c 's/^\s*store = lappend(store, .*//' \
-	regress/filters regress/read_changes
+	regress/store_plans
 # ... and never too little.
 mutant folded-letters src/fdw/condition.c 's/return pattern == PATTERN_ILIKE ? or_folded(.*/return condition;/' \
 	regress/filters
@@ -51,6 +51,17 @@ mutant age-meaning src/sync/age.c 's/^\s*add_row(&meaning, SearchSysCache1(FOREI
 	regress/max_age_altered
 mutant reconcile-late src/sync/reconcile.c 's/reconcile->asked == NULL)/true)/' \
 	tap/reconcile_meanwhile
+
+# Plans over stores: who may not read does not ask; what was stored is seen, and
+# what could not be.
+mutant store-plan-rights src/fdw/store_exec.c 's/^\s*crm_check_permissions(desc->plannedstmt);.*//' \
+	regress/store_plans_altered
+mutant store-plan-snapshot src/fdw/store_exec.c 's/^\trenew_snapshot(desc);//' \
+	regress/store_plans
+mutant store-plan-overlay src/fdw/store_exec.c 's/if (is_overlaid(answers))/if (is_overlaid(answers) \&\& false)/' \
+	isolation/overlay_joined
+mutant store-plan-row-security src/fdw/store_plan.c 's/store->rd_rel->relrowsecurity && store->rd_rel->relforcerowsecurity/false/' \
+	regress/store_plans_altered
 
 # Reads: nobody waits, and nothing is overwritten that others have.
 mutant overlay src/sync/overlay.c 's/^\s*entry->row = heap_copy_tuple_as_datum.*/hash_search(overlay->rows, \&object->key, HASH_REMOVE, NULL);/' \
