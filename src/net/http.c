@@ -141,7 +141,15 @@ struct CrmHttpSession
 	CrmHttpCounters counters;
 	CURLSH	   *share;
 	CrmLoop		loop;
+	char	   *silent;			/* a URL whose server let connect_timeout pass */
+	double		silent_since;	/* by crm_loop_now */
 };
+
+/*
+ * Who lets connect_timeout pass is left alone for so long, in milliseconds: not each
+ * statement is to wait for it anew.
+ */
+#define SILENCE 10000
 
 int			crm_log_requests = DEBUG1;
 
@@ -272,13 +280,36 @@ http_raise_timeout(const char *url, const char *option)
 			   psprintf("The limit is the option \"%s\".", option));
 }
 
-/* Which limit of time was it that the request reached? */
-static const char *
-http_limit_reached(const CrmHttpExchange *exchange)
+static void
+http_note_silence(CrmHttpSession *session, const char *url)
+{
+	char	   *copy = MemoryContextStrdup(session->context, url);
+
+	if (session->silent != NULL)
+		pfree(session->silent);
+	session->silent = copy;
+	session->silent_since = crm_loop_now();
+}
+
+static void
+http_check_silence(const CrmHttpSession *session, const char *url)
+{
+	if (session->silent != NULL && crm_loop_now() < session->silent_since + SILENCE &&
+		crm_url_same_origin(session->silent, url))
+		http_raise(FAILURE_CONNECT, url, "It did not answer a moment ago.",
+				   "It is tried again after ten seconds.");
+}
+
+/* The ERROR for the limit of time that the request reached. */
+static void
+http_raise_limit(const CrmHttpExchange *exchange, const char *url)
 {
 	const CrmLoopRequest *loop = &exchange->loop;
 
-	return loop->limit > 0 && loop->spent >= loop->limit ? "request_timeout" : "connect_timeout";
+	if (loop->limit > 0 && loop->spent >= loop->limit)
+		http_raise_timeout(url, "request_timeout");
+	http_note_silence(exchange->session, url);
+	http_raise_timeout(url, "connect_timeout");
 }
 
 /* What libcurl's verdict means. */
@@ -314,7 +345,7 @@ http_raise_verdict(CrmHttpExchange *exchange, const char *url, CURLcode code)
 	if (exchange->stop != STOP_NOT)
 		http_raise(stop->failure, url, stop->detail, stop->hint);
 	if (verdict.failure == FAILURE_TIMEOUT)
-		http_raise_timeout(url, http_limit_reached(exchange));
+		http_raise_limit(exchange, url);
 
 	if (exchange->words[0] == '\0')
 		strlcpy(exchange->words, curl_easy_strerror(code), sizeof(exchange->words));
@@ -857,6 +888,7 @@ crm_http_start(CrmHttpSession *session, const CrmHttpRequest *request)
 
 	if (http_time_left() == 0)
 		http_raise_timeout(request->url, deadline_option);
+	http_check_silence(session, request->url);
 	exchange = http_make_exchange(session, request);
 	PG_TRY();
 	{

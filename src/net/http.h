@@ -122,7 +122,8 @@ extern CrmHttpExchange *crm_http_start(CrmHttpSession *session,
  * the option; only time in which somebody waited counts), 54000 a limit of size
  * reached, 22023 a URL or header that can't be sent.  Redirects are answers like
  * any other, not followed.  After an error nothing of the request is left, and the
- * session can be used.
+ * session can be used; a server that let connect_timeout pass is left alone for ten
+ * seconds: 08001 at once.
  *
  * A request other than GET leaves once: 08006 after it means that it may have
  * been carried out, and the caller has to find out.  A compressed body that

@@ -587,6 +587,9 @@ test_connect_timeout(void)
 	session = open_with(hasty);
 	CHECK_LASTS(300, CHECK_ERROR("08006", send_body(session, "GET", full, NULL, 0)));
 	CHECK_STR(unit_error->hint, "The limit is the option \"connect_timeout\".");
+	/* It is left alone for a while, and it alone. */
+	CHECK_LASTS(0, CHECK_ERROR("08001", send_body(session, "GET", full, NULL, 0)));
+	CHECK_STR(unit_error->hint, "It is tried again after ten seconds.");
 	CHECK_LASTS(300, CHECK_ERROR("08006", send_body(session, "GET", silent, NULL, 0)));
 	CHECK_STR(unit_error->hint, "The limit is the option \"connect_timeout\".");
 	CHECK_STR(get(session, "/slow?400")->body, "slow");
