@@ -47,9 +47,6 @@ typedef struct OptionDef
 	const char *name;
 	OptionKind	kind;
 	const char *choices;		/* KIND_ENUM: separated by blanks */
-	const char *available;		/* the values this version has, separated by
-								 * blanks, KIND_ENUM aside at most one; "" none;
-								 * NULL all */
 	bool		superuser;
 } OptionDef;
 
@@ -314,103 +311,123 @@ are_acceptable_urls(const char *text)
 	return urls != NIL;
 }
 
+static bool
+accepts_text(const OptionDef *def, const char *value)
+{
+	return *value != '\0';
+}
+
+static bool
+accepts_name(const OptionDef *def, const char *value)
+{
+	return crm_is_name(value);
+}
+
+static bool
+accepts_path(const OptionDef *def, const char *value)
+{
+	return is_path(value);
+}
+
+static bool
+accepts_url(const OptionDef *def, const char *value)
+{
+	return is_acceptable_url(value);
+}
+
+static bool
+accepts_urls(const OptionDef *def, const char *value)
+{
+	return are_acceptable_urls(value);
+}
+
+static bool
+accepts_bool(const OptionDef *def, const char *value)
+{
+	bool		boolean;
+
+	return parse_bool(value, &boolean);
+}
+
+static bool
+accepts_duration(const OptionDef *def, const char *value)
+{
+	int			ms;
+
+	return parse_duration(value, &ms);
+}
+
+static bool
+accepts_count(const OptionDef *def, const char *value)
+{
+	int			count;
+
+	return parse_count(value, &count);
+}
+
+static bool
+accepts_size(const OptionDef *def, const char *value)
+{
+	int64		bytes;
+
+	return parse_size(value, &bytes);
+}
+
+static bool
+accepts_type(const OptionDef *def, const char *value)
+{
+	CrmType		type;
+
+	return crm_type_by_name(value, &type);
+}
+
+static bool
+accepts_choice(const OptionDef *def, const char *value)
+{
+	return is_one_of(value, def->choices);
+}
+
+/* Which values a kind of option takes, and how that is said. */
+static const struct
+{
+	bool		(*accepts) (const OptionDef *def, const char *value);	/* NULL: any */
+	const char *wanted;
+}			kinds[] = {
+	[KIND_TEXT] = {accepts_text, "a text that is not empty"},
+	[KIND_CONSTANT] = {NULL},
+	[KIND_NAME] = {accepts_name, "a name of CDMS: letters, digits and underscores"},
+	[KIND_PATH] = {accepts_path,
+	"the name of a property, or of one and its member: ParentCustomerId/Name"},
+	[KIND_URL] = {accepts_url,
+	"a URL of http or https without user, password, ? and #; credentials belong to the user mapping"},
+	[KIND_URLS] = {accepts_urls,
+		"URLs of http or https, separated by blanks, without user, password, ? and #; the first is "
+	"ADFS's login page"},
+	[KIND_BOOL] = {accepts_bool, "a boolean"},
+	[KIND_DURATION] = {accepts_duration, "a length of time such as 10s or 2min"},
+	[KIND_COUNT] = {accepts_count, "a number from 0 to 1000"},
+	[KIND_SIZE] = {accepts_size, "a size such as 64MB"},
+	[KIND_TYPE] = {accepts_type,
+	"the name of an EDM or CRM type, such as EntityReference, OptionSetValue, Money or Edm.Int32"},
+	[KIND_ENUM] = {accepts_choice, NULL},	/* its choices say it */
+};
+
 static void
 validate_value(const OptionDef *def, const char *value)
 {
-	bool		boolean;
-	int			number;
-	int64		size;
-	CrmType		type;
-
-	switch (def->kind)
-	{
-		case KIND_CONSTANT:
-			break;
-		case KIND_TEXT:
-			if (*value == '\0')
-				throw_value(def, "a text that is not empty");
-			break;
-		case KIND_NAME:
-			if (!crm_is_name(value))
-				throw_value(def, "a name of CDMS: letters, digits and underscores");
-			break;
-		case KIND_PATH:
-			if (!is_path(value))
-				throw_value(def, "the name of a property, or of one and its member: "
-							"ParentCustomerId/Name");
-			break;
-		case KIND_URL:
-			if (!is_acceptable_url(value))
-				throw_value(def, "a URL of http or https without user, password, ? and #; "
-							"credentials belong to the user mapping");
-			break;
-		case KIND_URLS:
-			if (!are_acceptable_urls(value))
-				throw_value(def, "URLs of http or https, separated by blanks, without user, "
-							"password, ? and #; the first is ADFS's login page");
-			break;
-		case KIND_BOOL:
-			if (!parse_bool(value, &boolean))
-				throw_value(def, "a boolean");
-			break;
-		case KIND_DURATION:
-			if (!parse_duration(value, &number))
-				throw_value(def, "a length of time such as 10s or 2min");
-			break;
-		case KIND_COUNT:
-			if (!parse_count(value, &number))
-				throw_value(def, "a number from 0 to 1000");
-			break;
-		case KIND_SIZE:
-			if (!parse_size(value, &size))
-				throw_value(def, "a size such as 64MB");
-			break;
-		case KIND_TYPE:
-			if (!crm_type_by_name(value, &type))
-				throw_value(def, "the name of an EDM or CRM type, such as EntityReference, "
-							"OptionSetValue, Money or Edm.Int32");
-			break;
-		case KIND_ENUM:
-			if (!is_one_of(value, def->choices))
-				throw_value(def, psprintf("one of: %s", def->choices));
-			break;
-	}
-}
-
-/* Does this version do what the value says, however it is written? */
-static bool
-is_available(const OptionDef *def, const char *value)
-{
-	bool		wanted_bool;
-	bool		has_bool;
-
-	if (def->available == NULL)
-		return true;
-	if (def->kind == KIND_BOOL)
-		return parse_bool(value, &wanted_bool) && parse_bool(def->available, &has_bool) &&
-			wanted_bool == has_bool;
-	return is_one_of(value, def->available);
+	if (kinds[def->kind].accepts != NULL && !kinds[def->kind].accepts(def, value))
+		throw_value(def, def->choices ? psprintf("one of: %s", def->choices) :
+					kinds[def->kind].wanted);
 }
 
 static void
 validate_option(DefElem *option, Oid catalog)
 {
 	const OptionDef *def = find_option(catalog, option->defname);
-	const char *value;
 
 	if (def == NULL)
 		throw_unknown(catalog, option->defname);
-	value = defGetString(option);
-	validate_value(def, value);
-
-	if (!is_available(def, value))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 *def->available ?
-				 errmsg("option \"%s\" can't be \"%s\" in this version of crm_sync",
-						def->name, value) :
-				 errmsg("option \"%s\" is not available in this version of crm_sync", def->name),
-				 *def->available ? errhint("Available: %s.", def->available) : 0));
+	validate_value(def, defGetString(option));
 	if (def->superuser && !superuser())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
