@@ -145,7 +145,7 @@ COMMENT ON COLUMN crm_sync.progress.loaded IS
 COMMENT ON COLUMN crm_sync.progress.was_empty IS
     'of an unfinished crm_sync.load: the store was empty when it began';
 COMMENT ON COLUMN crm_sync.progress.mapping IS
-    'what was loaded: organisation, entity set and properties; another one makes the store incomplete';
+    'what was loaded: organisation, entity set, properties and their columns; another one makes the store incomplete';
 COMMENT ON COLUMN crm_sync.progress.pulled_through IS
     'by CDMS''s clock: what it changed before is in the store, less the server''s option overlap';
 COMMENT ON COLUMN crm_sync.progress.asked_at IS

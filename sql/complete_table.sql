@@ -114,6 +114,27 @@ TABLE crm.state;
 SELECT count(city) > 400 AS loaded FROM crm.organisation;
 TABLE crm.state;
 
+-- A column of the store that was made anew has nothing in it yet, whoever made it;
+-- so has, for all that is known, one that bears another's name.
+ALTER TABLE crm.organisation_store DROP COLUMN city;
+SELECT crm_sync.create_store('crm.organisation');
+TABLE crm.state;
+SELECT count(city) > 400 AS loaded FROM crm.organisation;
+TABLE crm.state;
+ALTER TABLE crm.organisation_store DROP COLUMN city, ADD COLUMN city text;
+SELECT count(city) > 400 AS loaded FROM crm.organisation;
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN city TO other;
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN name TO city;
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN other TO name;
+SELECT city FROM crm.organisation WHERE city LIKE 'O''Neil%';
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN name TO other;
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN city TO name;
+ALTER FOREIGN TABLE crm.organisation RENAME COLUMN other TO city;
+TABLE crm.state;
+SELECT name FROM crm.organisation WHERE name LIKE 'O''Neil%';
+SELECT count(city) > 400 AS loaded FROM crm.organisation;
+TABLE crm.state;
+
 -- Without a column for ModifiedOn there is nothing to ask by: the table is read
 -- whole each time.
 ALTER FOREIGN TABLE crm.organisation DROP COLUMN modified_on;

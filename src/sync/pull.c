@@ -268,7 +268,8 @@ pull_unseen(Pull *pull, List *quals)
 
 /*
  * What "complete" was said of: an entity with these properties, at this place, as
- * this user sees it.
+ * this user sees it, in these columns of the store.  One that was made anew is
+ * another, whoever made it.
  */
 char *
 crm_pull_mapping(CrmTable *table)
@@ -280,12 +281,17 @@ crm_pull_mapping(CrmTable *table)
 					 crm_option(GetForeignServer(table->serverid)->options, "url"),
 					 table->entity.set, GetUserNameFromId(table->owner, false),
 					 crm_connection_username(table->serverid, table->owner));
-	for (int i = 0; i < table->entity.nfields; i++)
+	for (int i = 0; i < table->ncolumns; i++)
 	{
-		CrmField   *field = &table->entity.fields[i];
+		CrmColumn  *column = &table->columns[i];
+		CrmField   *field;
 
-		appendStringInfo(&text, " %s/%s %s", field->property, field->member ? field->member : "",
-						 format_type_be(field->pgtype));
+		if (column->field < 0)
+			continue;
+		field = &table->entity.fields[column->field];
+		appendStringInfo(&text, " %s/%s %s %d", field->property, field->member ? field->member : "",
+						 format_type_with_typemod(field->pgtype, field->pgtypmod),
+						 column->store_attnum);
 	}
 	return psprintf("%016" INT64_MODIFIER "x",
 					hash_bytes_extended((unsigned char *) text.data, text.len, 0));

@@ -70,13 +70,9 @@ on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId pa
 {
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
+	crm_http_abandon_since(self);
 	crm_asked_at_subabort(self);
 	crm_age_at_subabort(self);
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		crm_http_abandon_since(self);
-		crm_asked_at_subabort(self);
-	}
 }
 
 void
