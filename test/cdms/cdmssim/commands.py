@@ -301,6 +301,12 @@ class Commands:
                 % (len(numbers), server.accepted
                    - self.app.control_count)]
 
+    def do_door(self, words):
+        if words[:1] == ["close"]:
+            self.app.server.close_door()
+            return []
+        return [str(self.app.server.open_door())]
+
     def do_ping(self, words):
         return ["pong"]
 

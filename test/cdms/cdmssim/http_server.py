@@ -74,6 +74,14 @@ class Connection:
         self.number = number
         self.buffer = b""
         self.open = True
+        self.by_door = False
+
+    def end_input(self):
+        """What is being answered is the last."""
+        try:
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # it has ended by itself
 
     def read_request(self):
         """The next request, or None when the client has left."""
@@ -204,6 +212,8 @@ class Server:
         self.port = self.listener.getsockname()[1]
         self.accepted = 0
         self.connections = {}
+        self.door = None
+        self.door_port = 0
         self.guard = threading.Lock()
         self.last_request = time.monotonic()
 
@@ -224,17 +234,43 @@ class Server:
                     return
             ready, _, _ = select.select(watched, [], [], wait)
             if self.listener in ready:
-                self._accept()
+                self._accept(self.listener)
 
-    def _accept(self):
+    def open_door(self):
+        """Listens on a second port, always the same one."""
+        if self.door is None:
+            self.door = socket.create_server(("127.0.0.1", self.door_port),
+                                             backlog=512)
+            self.door_port = self.door.getsockname()[1]
+            threading.Thread(target=self._keep_door, args=(self.door,),
+                             daemon=True).start()
+        return self.door_port
+
+    def close_door(self):
+        """Who is inside gets the answer he waits for; then he is out, too."""
+        door, self.door = self.door, None
+        if door is not None:
+            door.shutdown(socket.SHUT_RDWR)
+            door.close()
+        with self.guard:
+            for connection in self.connections.values():
+                if connection.by_door:
+                    connection.end_input()
+
+    def _keep_door(self, door):
+        while self.door is door:
+            self._accept(door, True)
+
+    def _accept(self, listener, by_door=False):
         try:
-            sock, _ = self.listener.accept()
+            sock, _ = listener.accept()
         except OSError:
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.guard:
             self.accepted += 1
             connection = Connection(sock, self.accepted)
+            connection.by_door = by_door
             self.connections[connection.number] = connection
         threading.Thread(target=self._converse, args=(connection,),
                          daemon=True).start()
