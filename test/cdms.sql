@@ -57,7 +57,7 @@ REVOKE EXECUTE ON FUNCTION cdms.shell FROM PUBLIC;
 -- A command of test/cdms/control.py: cdms.control('log', '--count').
 CREATE FUNCTION cdms.control(VARIADIC words text[]) RETURNS text
     LANGUAGE sql STRICT SECURITY DEFINER
-    RETURN (SELECT cdms.shell(format('/usr/bin/python3 %s --port %s %s',
+    RETURN (SELECT cdms.shell(format('/usr/bin/python3 -IS %s --port %s %s',
                                      cdms.quote(s.srcdir || '/test/cdms/control.py'), s.port,
                                      string_agg(cdms.quote(w.word), ' ' ORDER BY w.n)))
             FROM cdms.simulator s, unnest(words) WITH ORDINALITY AS w (word, n)

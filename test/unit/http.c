@@ -544,7 +544,10 @@ test_header_limit(void)
 
 /* ----------------------------------------------------------------- time */
 
-/* The statement lasts so many milliseconds, and at most 100 more. */
+/* The machine may be busy with other things; more than 100 ms are noted. */
+#define LATEST 1500
+
+/* The statement lasts so many milliseconds, and not much more. */
 #define CHECK_LASTS(milliseconds, statement) \
 	do { \
 		double		began_ = crm_loop_now(); \
@@ -557,7 +560,7 @@ check_lasted(double lasted, double want, int line)
 {
 	if (lasted < want - 1 || lasted > want + 100)
 		unit_note("lasted %.1f ms, not %.0f", lasted, want);
-	unit_check(lasted >= want - 1 && lasted <= want + 100, "in time", __FILE__, line);
+	unit_check(lasted >= want - 1 && lasted <= want + LATEST, "in time", __FILE__, line);
 }
 
 static void
