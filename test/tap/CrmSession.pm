@@ -6,6 +6,7 @@
 #	$session->finish;                           # what the statements sent printed
 #	$session->begin("SELECT 1;\n");             # does not wait, and asks now and then:
 #	$session->finished;                         # the same, or undef where they go on
+#	$session->last_words;                       # what it printed before the server crashed
 #	$session->errors;                           # on stderr, since the last call
 package CrmSession;
 
@@ -94,6 +95,19 @@ sub query
 
 	$self->send("$sql;\n");
 	return $self->finish;
+}
+
+# All that was printed since the last call, by a session whose server has gone.
+sub last_words
+{
+	my ($self) = @_;
+
+	eval { $self->{run}->pump while $self->{run}->pumpable };
+	$self->close;
+	my $printed = $self->{out};
+
+	$self->{out} = '';
+	return $printed;
 }
 
 sub errors
