@@ -54,6 +54,14 @@ extern ErrorData *crm_odata_make_error(const char *message);
 /* The writes as one change set (odata_batch.c). */
 extern void crm_odata_write_batch(CrmConnection *conn, List *writes);
 
+/*
+ * Takes its answer apart: each write (CRM_UNSENT before) that a part speaks of gets its
+ * outcome, queries (CrmQuery *) are what was to be read back.  ERROR when it can't be
+ * read, or part of it; what was judged before that stays.
+ */
+extern void crm_odata_judge_batch(CrmConnection *conn, List *writes, List *queries,
+								  const CrmHttpResponse *response);
+
 /* CrmProtocol's check and write. */
 extern void crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments);
 extern void crm_odata_write(CrmConnection *conn, List *writes);

@@ -127,6 +127,17 @@ split_head(Span span, Span *head, Span *body)
 	body->length = span.data + span.length - body->data;
 }
 
+/* The bytes, zero bytes among them, and one more zero byte. */
+static char *
+copy_bytes(Span span)
+{
+	char	   *copy = palloc(span.length + 1);
+
+	memcpy(copy, span.data, span.length);
+	copy[span.length] = '\0';
+	return copy;
+}
+
 /* The value of a header, or NULL. */
 static char *
 header_value(Span head, const char *name)
@@ -220,7 +231,7 @@ read_answer(Span part, int *content_id)
 	response->location = header_value(head, "Location");
 	value = header_value(head, "Retry-After");
 	response->retry_after = value ? atoi(value) : -1;
-	response->body = pnstrdup(body.data, body.length);
+	response->body = copy_bytes(body);
 	response->body_length = body.length;
 	return response;
 }
@@ -240,6 +251,7 @@ judge_changes(CrmConnection *conn, List *writes, Span part)
 	foreach(lc, answers)
 	{
 		int			content_id;
+		CrmWrite   *write;
 		CrmHttpResponse *response = read_answer(*(Span *) lfirst(lc), &content_id);
 
 		/* Without a name it is the next, as long as each has an answer. */
@@ -247,7 +259,10 @@ judge_changes(CrmConnection *conn, List *writes, Span part)
 			content_id = foreach_current_index(lc) + 1;
 		if (content_id < 1 || content_id > list_length(writes))
 			throw_unreadable("A part does not say which change it answers.");
-		crm_odata_judge(conn, list_nth(writes, content_id - 1), response);
+		write = list_nth(writes, content_id - 1);
+		if (write->outcome != CRM_UNSENT)
+			throw_unreadable("Two parts answer the same change.");
+		crm_odata_judge(conn, write, response);
 	}
 }
 
@@ -284,8 +299,9 @@ keep_read_back(CrmConnection *conn, List *writes, const CrmQuery *query, Span pa
 }
 
 /* Of what no part spoke of nothing is known. */
-static void
-judge_batch(CrmConnection *conn, List *writes, List *queries, const CrmHttpResponse *response)
+void
+crm_odata_judge_batch(CrmConnection *conn, List *writes, List *queries,
+					  const CrmHttpResponse *response)
 {
 	Span		body = {response->body, response->body_length};
 	List	   *parts;
@@ -387,7 +403,7 @@ send_batch(CrmWrite *whole, void *arg)
 		whole->outcome = CRM_UNKNOWN;
 		whole->retry_after = response->retry_after;
 	}
-	judge_batch(batch->conn, batch->writes, batch->queries, response);
+	crm_odata_judge_batch(batch->conn, batch->writes, batch->queries, response);
 }
 
 void

@@ -81,11 +81,11 @@ judge_change(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *respon
 
 /* The object that was made must be the one that was sent. */
 static void
-check_made(const CrmWrite *write)
+check_made(const CrmWrite *write, const CrmObject *made)
 {
-	if (memcmp(&write->key, &write->made->key, UUID_LEN) != 0)
+	if (memcmp(&write->key, &made->key, UUID_LEN) != 0)
 		crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
-										 crm_odata_key_text(&write->made->key)));
+										 crm_odata_key_text(&made->key)));
 }
 
 static void
@@ -93,12 +93,14 @@ judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *respon
 {
 	static const int statuses[] = {201, 200, 0};
 	const CrmFormatMethods *format = crm_odata_format(conn);
+	CrmObject  *made;
 
 	if (crm_odata_is_one_of(response->status, statuses))
 	{
 		crm_odata_check_media_type(response, format->expected);
-		write->made = format->read_object(response->body, response->body_length, write->entity);
-		check_made(write);
+		made = format->read_object(response->body, response->body_length, write->entity);
+		check_made(write, made);
+		write->made = made;
 		write->outcome = CRM_DONE;
 		conn->objects++;
 	}
