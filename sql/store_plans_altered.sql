@@ -89,6 +89,8 @@ EXECUTE by_key (:null);
 ALTER TABLE plans.org_store RENAME telephone TO phone;
 ALTER TABLE plans.org_store DISABLE TRIGGER ALL;
 EXECUTE by_key (:null);
+ALTER TABLE plans.org_store ENABLE REPLICA TRIGGER "00_crm_sync_capture";
+EXECUTE by_key (:null);
 ALTER TABLE plans.org_store ENABLE TRIGGER ALL;
 EXECUTE by_key (:null);
 ALTER TABLE plans.org_store RENAME TO elsewhere;

@@ -282,6 +282,14 @@ resolve_store(const char *store, Oid foreign_table)
 		relid : InvalidOid;
 }
 
+/* Does it fire for what sessions write?  (One for replicas alone does not.) */
+static bool
+is_enabled(const Trigger *trigger)
+{
+	return trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+		trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+}
+
 /* Does the store tell of its changes? */
 static bool
 has_capture(Oid store)
@@ -293,7 +301,7 @@ has_capture(Oid store)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgenabled != TRIGGER_DISABLED &&
+		if (is_enabled(trigger) &&
 			get_func_namespace(trigger->tgfoid) == get_namespace_oid("crm_sync", true) &&
 			strcmp(get_func_name(trigger->tgfoid), "capture") == 0)
 			found = true;
