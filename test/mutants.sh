@@ -82,3 +82,7 @@ mutant undo src/sync/undo.c 's/^\s*undo_actions\[sent->action\] (undoing);//' \
 	regress/undo
 mutant read-back src/sync/push.c 's/^\s*crm_push_foreach_group(push, needs_read_back, read_back);//' \
 	regress/write_update
+mutant intent src/sync/push.c 's/if (writes == NIL || (list_length(writes) == 1/if (true || (list_length(writes) == 1/' \
+	tap/crash
+mutant constraints src/sync/push.c 's/^\s*AfterTriggerSetState(stmt);//' \
+	regress/transactions
