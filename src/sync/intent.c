@@ -35,6 +35,7 @@
 #include "utils/uuid.h"
 #include "utils/xid8.h"
 
+#include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/intent.h"
 #include "sync/ledger.h"
@@ -344,9 +345,15 @@ compare_intents(const ListCell *a, const ListCell *b)
 	return one->place - other->place;
 }
 
-/* The write as it was to be sent. */
+/* A row of crm_sync.intent, and the write that it was to be. */
+typedef struct Revival
+{
+	Intent	   *intent;
+	CrmSent    *write;			/* NULL: nothing can be done about it, or not yet */
+} Revival;
+
 static CrmSent *
-revive(Intent *intent, CrmTable *table)
+make_write(Intent *intent, CrmTable *table)
 {
 	CrmSent    *write = palloc0_object(CrmSent);
 
@@ -362,8 +369,26 @@ revive(Intent *intent, CrmTable *table)
 }
 
 /*
- * The writes (CrmSent *) that can be undone.  Of a table or a role that is there no
- * more nobody can; of one that may not be written now nobody may yet.
+ * Of a table or a role that is there no more nobody can undo anything; of one that
+ * may not be written now nobody may yet.
+ */
+static void
+revive(void *arg)
+{
+	Revival    *revival = arg;
+	Intent	   *intent = revival->intent;
+	CrmTable   *table = crm_table_of_store(intent->store);
+
+	if (table == NULL || GetUserNameFromId(intent->role, true) == NULL)
+		crm_intent_settled(&intent->tid);
+	else if (table->updatable)
+		revival->write = make_write(intent, table);
+}
+
+/*
+ * The writes (CrmSent *) that can be undone.  What stands in the way of one, a table
+ * whose options don't fit together, a user mapping that is gone, must not keep
+ * everybody from reading: it stays unresolved.
  */
 static List *
 revive_all(List *intents)
@@ -374,13 +399,15 @@ revive_all(List *intents)
 	list_sort(intents, compare_intents);
 	foreach(lc, intents)
 	{
-		Intent	   *intent = lfirst(lc);
-		CrmTable   *table = crm_table_of_store(intent->store);
+		Revival		revival = {lfirst(lc), NULL};
+		ErrorData  *error = crm_attempt(revive, &revival);
 
-		if (table == NULL || GetUserNameFromId(intent->role, true) == NULL)
-			crm_intent_settled(&intent->tid);
-		else if (table->updatable)
-			writes = lappend(writes, revive(intent, table));
+		if (error)
+			ereport(WARNING,
+					(errmsg("what an interrupted transaction has left in CDMS can't be undone yet"),
+					 errdetail_internal("%s", error->message)));
+		else if (revival.write)
+			writes = lappend(writes, revival.write);
 	}
 	return writes;
 }
