@@ -136,7 +136,8 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 	statement->sql = pstrdup(sql);
 	statement->nparams = nparams;
 	statement->types = palloc_array(Oid, nparams + 1);
-	memcpy(statement->types, types, nparams * sizeof(Oid));
+	if (nparams > 0)
+		memcpy(statement->types, types, nparams * sizeof(Oid));
 	plan_as_owner(statement, role, quals);
 	return statement;
 }
