@@ -106,12 +106,17 @@ suite_unit() {
 }
 
 # Each target for $FUZZ_SECONDS; what made one fail is in the output.
+# Sets FUZZ_CLANG.
+build_fuzz() {
+	FUZZ_CLANG=$(sed -n 's/^CLANG = *//p' "$makefiles/Makefile.global")
+	command -v "$FUZZ_CLANG" >/dev/null || FUZZ_CLANG=clang
+	make -s -j"$jobs" -C test/fuzz FUZZ_CLANG="$FUZZ_CLANG" PG_CONFIG="$pg_config" "$@"
+}
+
 suite_fuzz() {
-	local seconds=${FUZZ_SECONDS:-5} clang
+	local seconds=${FUZZ_SECONDS:-5}
 	[ -z "${CRM_LONG:-}" ] || seconds=${FUZZ_SECONDS:-60}
-	clang=$(sed -n 's/^CLANG = *//p' "$makefiles/Makefile.global")
-	command -v "$clang" >/dev/null || clang=clang
-	make -s -j"$jobs" -C test/fuzz FUZZ_CLANG="$clang" PG_CONFIG="$pg_config" || {
+	build_fuzz || {
 		count 0 1
 		return
 	}
@@ -301,6 +306,51 @@ suite_mutants() {
 	cd "$OLDPWD" && install_extension CC=gcc
 }
 
+# A defect that fuzz/planted.sh plants is found by its target: seconds, input.
+try_defect() {
+	local name=$1 file=$2 command=$3 target=$4 start
+	cp -p "$file" "$run/original"
+	if ! change_line "$file" "$command" || ! build_fuzz >"$run/defect.log" 2>&1; then
+		echo "$name: it could not be planted in $file"
+		count 0 1
+	else
+		start=$SECONDS
+		if ! PG_CONFIG=$pg_config bash test/fuzz/run.sh 60 "$target" >"$run/defect.log" 2>&1 &&
+			grep -q '^# \(crash\|timeout\|oom\)-' "$run/defect.log"; then
+			echo "$name: $target found it after $((SECONDS - start)) s"
+			count 1 0
+		else
+			echo "$name: $target did not find it in a minute"
+			count 0 1
+		fi
+	fi
+	cp "$run/original" "$file" && touch "$file"
+}
+
+suite_defects() {
+	if [ -z "${CRM_LONG:-}${SUITES:-}" ]; then
+		defect() { check_mutant "$@"; }
+		. test/fuzz/planted.sh
+		return
+	fi
+	mkdir "$run/defects" && cp -pr crm_sync.control src test "$run/defects" && cd "$run/defects" || return
+	sed -i 's/-Werror//' test/fuzz/Makefile
+	defect() { try_defect "$@"; }
+	. test/fuzz/planted.sh
+	cd "$OLDPWD"
+}
+
+# Which branches of the parsers fuzzing begins with: a table, and nothing that fails.
+suite_coverage() {
+	mkdir "$run/coverage" && cp -pr crm_sync.control src test "$run/coverage" && cd "$run/coverage" &&
+		build_fuzz coverage=1 &&
+		FUZZ_CLANG=$FUZZ_CLANG PG_CONFIG=$pg_config bash test/fuzz/coverage.sh >"$run/coverage.tap" 2>&1
+	local status=$?
+	cd "$OLDPWD"
+	cat "$run/coverage.tap"
+	count_tap "$run/coverage.tap" "$status"
+}
+
 # ------------------------------------------------------------------- running
 
 all_passed=0 all_failed=0
@@ -329,6 +379,7 @@ run_suite() {
 	if [ "$skipped" -gt 0 ]; then
 		reasons "$log"
 	fi
+	sed -n 's/^|/    |/p' "$log"
 	if [ "$failed" -gt 0 ]; then
 		grep -vE '^ok |\.\.\. (ok|skipped .*)$|^test_[a-z_]* \(.*\)$' "$log" | sed 's/^/    /'
 	fi
@@ -388,5 +439,7 @@ wanted isolation && run_suite isolation "isolation"
 wanted tap && end_beside tap
 wanted bench && run_suite bench "bench, small"
 wanted mutants && run_suite mutants "tests that can fail"
+wanted defects && run_suite defects "defects that fuzzing finds"
+[[ " ${SUITES:-} " != *" coverage "* ]] || run_suite coverage "coverage of the parsers"
 stop_cluster
 finish

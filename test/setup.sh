@@ -53,6 +53,11 @@ has_fuzzer() {
 	ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-*.a >/dev/null 2>&1
 }
 
+# What reads coverage, of the same version as clang.
+has_llvm() {
+	[[ $(clang -print-prog-name=llvm-cov 2>/dev/null) == /* ]] || command -v llvm-cov >/dev/null
+}
+
 # The major version of the PostgreSQL to install: the one that is there in
 # part, else the distribution's own.
 major() {
@@ -72,6 +77,7 @@ missing() {
 	[ -f /usr/include/stdio.h ] || echo "libc6-dev"
 	has_pgxs && { has_clang || echo "clang"; }
 	has_fuzzer || echo "libclang-rt-dev"
+	[[ " ${SUITES:-} " != *" coverage "* ]] || has_llvm || echo "llvm"
 	command -v curl-config >/dev/null || echo "libcurl4-openssl-dev"
 	command -v xml2-config >/dev/null || echo "libxml2-dev"
 	has_gssapi || echo "libkrb5-dev"

@@ -35,4 +35,7 @@ extern bool fuzz_is_text(const char *data, size_t size);
 /* The bytes as a string. */
 extern char *fuzz_string(const char *data, size_t size);
 
+/* A value of the type made of bytes, behind which is a zero byte; false: these make none. */
+extern bool fuzz_value(Oid type, const char *data, size_t size, Datum *value);
+
 #endif							/* FUZZ_H */

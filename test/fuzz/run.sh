@@ -45,7 +45,7 @@ fuzz() {
 	mkdir -p "$home/bad" "$found" && cp -r "$work/data" "$home/data"
 	{
 		echo "CREATE FUNCTION crm_fuzz(text[]) RETURNS void LANGUAGE c AS '$library';"
-		echo "SELECT crm_fuzz(ARRAY[$(quoted "$target" "-max_total_time=$seconds" -timeout=20 -rss_limit_mb=1500 \
+		echo "SELECT crm_fuzz(ARRAY[$(quoted "$target" "-max_total_time=$seconds" ${FUZZ_RUNS:+-runs=$FUZZ_RUNS} -timeout=20 -rss_limit_mb=1500 \
 			-max_len=4096 -use_value_profile=1 -print_final_stats=1 -verbosity=1 -artifact_prefix="$home/bad/" "$found" "$PWD/corpus/$target")]);"
 	} | timeout -k 10 $((seconds + 120)) "$bindir/postgres" --single -j -D "$home/data" postgres >"$home/out" 2>&1
 	echo $? >"$home/status"

@@ -63,9 +63,8 @@ number(const char *data, size_t size)
 	return result;
 }
 
-/* A value of the type made of bytes; false: these make none. */
-static bool
-make_value(Oid type, const char *data, size_t size, Datum *value)
+bool
+fuzz_value(Oid type, const char *data, size_t size, Datum *value)
 {
 	int64		bits = number(data, size);
 	float8		real;
@@ -121,7 +120,7 @@ round_trip(const char *data, size_t size)
 	index = 1 + (unsigned char) data[1] % (entity->nfields - 1);
 	if (entity->fields[index].type != CRM_STRING && entity->fields[index].pgtype == TEXTOID)
 		return;					/* a text that stands for something else has other forms */
-	if (make_value(entity->fields[index].pgtype, data + 2, size - 2, &value))
+	if (fuzz_value(entity->fields[index].pgtype, data + 2, size - 2, &value))
 		write_and_read(format, entity, index, value);
 }
 
