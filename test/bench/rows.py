@@ -306,8 +306,10 @@ class Watch(threading.Thread):
                     if int(pid) == self.pid]
 
     def stop(self):
+        """The last sample is taken here: a small load ends before the first."""
         self.ended.set()
         self.join()
+        self.samples.append(self.resident())
 
 
 def memory(bench):
