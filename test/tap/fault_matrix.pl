@@ -3,7 +3,7 @@
 # systems or none in either, and the client was told which.
 #
 # A case is a mode (change sets or not, one connection or four), a fault, and the
-# request that it strikes.  With CRM_LONG=1 all of them, otherwise each fifteenth.
+# request that it strikes.  With CRM_LONG=1 all of them, otherwise each ninth.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $stride = $ENV{CRM_LONG} ? 1 : 15;    # has no factor in common with the cases of one fault
+my $stride = $ENV{CRM_LONG} ? 1 : 9;    # has no factor in common with the cases of one fault
 my $node = CrmTest::node('fault_matrix', 'restart_after_crash = on');
 my $cdms = CrmControl->new($node, 'postgres');
 my $patience = 60;    # seconds, for what must happen at last
