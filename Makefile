@@ -28,7 +28,7 @@ ENCODING = UTF8
 # They need neither PostgreSQL nor a compiler: they install what is missing,
 # then call this Makefile again in a copy of the tree.
 
-.PHONY: demo demo-stop test test-long test-mutants test-fuzz-defects fuzz fuzz-coverage bench
+.PHONY: demo demo-stop test test-long test-memory test-mutants test-fuzz-defects fuzz fuzz-coverage bench
 
 demo:
 	@bash test/sandbox.sh demo
@@ -36,13 +36,14 @@ demo:
 demo-stop:
 	@bash test/sandbox.sh stop
 
-test-long: export CRM_LONG = 1
+test-long test-memory: export CRM_LONG = 1
+test-memory: export SUITES = memory
 test-mutants: export SUITES = mutants
 test-fuzz-defects: export SUITES = defects
 fuzz: export SUITES = fuzz
 fuzz-coverage: export SUITES = coverage
 fuzz: export FUZZ_SECONDS ?= 600
-test test-long test-mutants test-fuzz-defects fuzz fuzz-coverage:
+test test-long test-memory test-mutants test-fuzz-defects fuzz fuzz-coverage:
 	@bash test/sandbox.sh run
 
 bench:
