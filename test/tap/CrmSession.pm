@@ -138,12 +138,12 @@ sub descriptors
 	return scalar @open;
 }
 
-# Its resident memory in kB.
+# Its resident memory in kB, without what all share: buffers fill as it goes.
 sub memory
 {
 	my ($self) = @_;
 	my ($kilobytes) =
-	  PostgreSQL::Test::Utils::slurp_file("/proc/$self->{pid}/status") =~ /^VmRSS:\s*(\d+)/m;
+	  PostgreSQL::Test::Utils::slurp_file("/proc/$self->{pid}/status") =~ /^RssAnon:\s*(\d+)/m;
 
 	return $kilobytes;
 }
