@@ -1,161 +1,22 @@
 /*
  * fdw/import.c
- *	  IMPORT FOREIGN SCHEMA: from $metadata to CREATE FOREIGN TABLE.
+ *	  IMPORT FOREIGN SCHEMA: which entities of $metadata become tables.
  */
 #include "postgres.h"
 
 #include "foreign/foreign.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "parser/scansup.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
 
 #include "cdms/cdms.h"
+#include "fdw/definition.h"
 #include "fdw/fdw.h"
 #include "sync/connection.h"
-
-/* A name given in one table or schema, and the number for the next that would be it. */
-typedef struct TakenName
-{
-	char		name[NAMEDATALEN];	/* hash key */
-	int			next;
-} TakenName;
-
-static HTAB *
-start_names(void)
-{
-	HASHCTL		ctl = {
-		.keysize = NAMEDATALEN,.entrysize = sizeof(TakenName),.hcxt = CurrentMemoryContext
-	};
-
-	return hash_create("crm_sync imported names", 64, &ctl,
-					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
-
-/* Takes the name.  NULL: it is taken already. */
-static TakenName *
-take_name(HTAB *names, const char *name)
-{
-	bool		found;
-	TakenName  *taken = hash_search(names, name, HASH_ENTER, &found);
-
-	if (found)
-		return NULL;
-	taken->next = 2;
-	return taken;
-}
-
-/* Names of a table's columns; it has some already that nobody gave it. */
-static HTAB *
-start_column_names(void)
-{
-	static const char *const system[] = {"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"};
-	HTAB	   *names = start_names();
-
-	for (int i = 0; i < lengthof(system); i++)
-		(void) take_name(names, system[i]);
-	return names;
-}
-
-/*
- * The name in lower case, cut to what an identifier may have, with a number
- * where another has it already.
- */
-static char *
-unique_name(HTAB *names, const char *wanted)
-{
-	char	   *lower = downcase_identifier(wanted, strlen(wanted), false, false);
-	int			room = NAMEDATALEN - 1;
-	char	   *name = pnstrdup(lower, pg_mbcliplen(lower, strlen(lower), room));
-	TakenName  *first = hash_search(names, name, HASH_FIND, NULL);
-
-	if (first == NULL)
-	{
-		(void) take_name(names, name);
-		return name;
-	}
-	do
-	{
-		const char *suffix = psprintf("_%d", first->next++);
-
-		name = psprintf("%.*s%s", pg_mbcliplen(lower, strlen(lower), room - strlen(suffix)),
-						lower, suffix);
-	} while (take_name(names, name) == NULL);
-	return name;
-}
-
-static void
-append_option(StringInfo sql, const char *separator, const char *name, const char *value)
-{
-	appendStringInfo(sql, "%s%s %s", separator, name, quote_literal_cstr(value));
-}
-
-static void
-append_column(StringInfo sql, HTAB *names, CrmPropertyDef *property, bool key, bool marked)
-{
-	const char *path = property->member ?
-	psprintf("%s/%s", property->name, property->member) : property->name;
-	const char *wanted = property->member ?
-	psprintf("%s_%s", property->name, property->member) : property->name;
-
-	appendStringInfo(sql, ",\n  %s %s OPTIONS (", quote_identifier(unique_name(names, wanted)),
-					 crm_type_sql(property->type));
-	append_option(sql, "", "property", path);
-	if (crm_type_member(property->type) || property->type == CRM_INT16)
-		append_option(sql, ", ", "type", crm_type_name(property->type));
-	if (marked)
-		append_option(sql, ", ", "key", "true");
-	appendStringInfo(sql, ")%s", key ? " NOT NULL" : "");
-}
-
-/* The second column of a reference: what it refers to is called. */
-static void
-append_name_column(StringInfo sql, HTAB *names, CrmPropertyDef *property)
-{
-	appendStringInfo(sql, ",\n  %s text OPTIONS (",
-					 quote_identifier(unique_name(names, psprintf("%s_name", property->name))));
-	append_option(sql, "", "property", psprintf("%s/Name", property->name));
-	append_option(sql, ", ", "type", crm_type_name(CRM_ENTITY_REFERENCE));
-	appendStringInfoChar(sql, ')');
-}
-
-static char *
-create_table_sql(CrmEntityDef *entity, const char *table, const char *schema, const char *server)
-{
-	HTAB	   *names = start_column_names();
-	bool		usual_key = strcmp(entity->key, psprintf("%sId", entity->name)) == 0;
-	StringInfoData sql;
-	StringInfoData columns;
-	ListCell   *lc;
-
-	initStringInfo(&columns);
-	foreach(lc, entity->properties)
-	{
-		CrmPropertyDef *property = lfirst(lc);
-		bool		key = property->member == NULL && strcmp(property->name, entity->key) == 0;
-
-		append_column(&columns, names, property, key, key && !usual_key);
-		if (property->type == CRM_ENTITY_REFERENCE && property->member == NULL)
-			append_name_column(&columns, names, property);
-	}
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE FOREIGN TABLE %s (%s\n) SERVER %s OPTIONS (",
-					 quote_qualified_identifier(schema, table), columns.data + 1,
-					 quote_identifier(server));
-	append_option(&sql, "", "entity", entity->name);
-	if (strcmp(entity->set, psprintf("%sSet", entity->name)) != 0)
-		append_option(&sql, ", ", "entity_set", entity->set);
-	appendStringInfoChar(&sql, ')');
-	return sql.data;
-}
 
 List *
 crm_import(ImportForeignSchemaStmt *stmt, Oid serverid)
 {
 	CrmConnection *conn = crm_connection_get(serverid, GetUserId());
-	HTAB	   *names = start_names();
+	HTAB	   *names = crm_names_start();
 	List	   *commands = NIL;
 	ListCell   *lc;
 
@@ -166,11 +27,11 @@ crm_import(ImportForeignSchemaStmt *stmt, Oid serverid)
 	foreach(lc, conn->protocol->metadata(conn))
 	{
 		CrmEntityDef *entity = lfirst(lc);
-		char	   *table = unique_name(names, entity->name);
+		char	   *table = crm_names_take(names, entity->name);
 
 		if (IsImportableForeignTable(table, stmt))
-			commands = lappend(commands, create_table_sql(entity, table, stmt->local_schema,
-														  conn->server_name));
+			commands = lappend(commands, crm_definition(entity, table, stmt->local_schema,
+														conn->server_name));
 	}
 	return commands;
 }

@@ -23,3 +23,5 @@ defect quote-not-doubled src/cdms/value.c "s/if (\*text == '\\\\'')/if (false)/"
 defect no-parentheses src/cdms/filter.c 's/nested = kinds\[arg->kind\].shape == SHAPE_INFIX/nested = false/' conditions
 defect hash-not-escaped src/net/url.c "s/^#define VALUE_SAFE \"/&#/" filter
 defect quote-in-an-attribute src/net/xml.c 's/return "&quot;";/return NULL;/' xml
+defect name-not-quoted src/fdw/definition.c 's/quote_identifier(server))/server)/' definition
+defect system-column src/fdw/definition.c 's/"xmax", //' definition
