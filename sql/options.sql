@@ -60,6 +60,7 @@ ALTER FOREIGN TABLE options.account ALTER name OPTIONS (DROP property);
 CREATE TABLE options.option (place text, name text, value text, n serial);
 INSERT INTO options.option VALUES
     ('server', 'format', 'atom'), ('server', 'auth', 'basic'), ('server', 'ca_file', '/etc/ssl/certs/ca.pem'),
+    ('server', 'crl_file', '/etc/ssl/certs/ca.crl'),
     ('server', 'client_cert', '/etc/ssl/me.pem'), ('server', 'client_key', '/etc/ssl/me.key'),
     ('server', 'proxy', 'http://proxy.example.org:3128'), ('server', 'connect_timeout', '5s'),
     ('server', 'request_timeout', '90s'), ('server', 'commit_timeout', '1min'), ('server', 'max_retries', '0'),
@@ -138,7 +139,7 @@ GRANT SELECT ON options.place TO options_user;
 SET ROLE options_user;
 SELECT options.attempt($$ CREATE SERVER his FOREIGN DATA WRAPPER crm_sync OPTIONS (url 'https://crm.example.org/UKTI') $$);
 SELECT option || ': ' || options.attempt(format('ALTER SERVER his OPTIONS (ADD %I %L)', option, '/etc/passwd'))
-    FROM (VALUES ('ca_file'), ('client_cert'), ('client_key')) AS o (option);
+    FROM (VALUES ('ca_file'), ('crl_file'), ('client_cert'), ('client_key')) AS o (option);
 SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTIONS (username 'ada', password_required 'false') $$);
 SELECT options.attempt($$ CREATE USER MAPPING FOR options_user SERVER his OPTIONS (username 'ada', password 'secret') $$);
 RESET ROLE;

@@ -53,6 +53,7 @@ SELECT statement, crm.attempt(statement) FROM (VALUES
     ($$ALTER SERVER cdms OPTIONS (SET url 'http://169.254.169.254/')$$),
     ($$ALTER SERVER cdms OPTIONS (ADD proxy 'http://127.0.0.1:1')$$),
     ($$ALTER SERVER cdms OPTIONS (ADD ca_file '/etc/passwd')$$),
+    ($$ALTER SERVER cdms OPTIONS (ADD crl_file '/etc/passwd')$$),
     ($$ALTER SERVER cdms OWNER TO regress_crm_mallory$$),
     ($$CREATE FOREIGN TABLE crm.own (id uuid OPTIONS (property 'AccountId')) SERVER cdms OPTIONS (entity 'Account')$$),
     ($$CREATE USER MAPPING FOR regress_crm_mallory SERVER cdms OPTIONS (password_required 'false')$$),

@@ -47,7 +47,7 @@ mutant age-overlaid src/sync/pull.c 's/if (is_settled(pull))/if (true)/' \
 	regress/max_age_transactions
 mutant age-not-visible src/sync/age.c 's/moment.published >= look->published_before/false/' \
 	tap/max_age_cluster
-mutant age-meaning src/sync/age.c 's/^\s*add_row(&meaning, SearchSysCache1(FOREIGNTABLEREL.*//' \
+mutant age-meaning src/sync/age.c 's/^\s*crm_version_add(&meaning, SearchSysCache1(FOREIGNTABLEREL.*//' \
 	regress/max_age_altered
 mutant reconcile-late src/sync/reconcile.c 's/reconcile->asked == NULL)/true)/' \
 	tap/reconcile_meanwhile
@@ -86,3 +86,15 @@ mutant intent src/sync/push.c 's/if (writes == NIL || (list_length(writes) == 1/
 	tap/crash
 mutant constraints src/sync/push.c 's/^\s*AfterTriggerSetState(stmt);//' \
 	regress/transactions
+
+# Logins: who belongs, who does not, and how often he is let try.
+mutant borrowed-identity src/sync/connection.c 's/^\s*check_password(server, mapping, userid);//' \
+	regress/unprivileged tap/tls
+mutant verification src/net/http.c 's/SET(CURLOPT_SSL_VERIFYPEER, 1L)/SET(CURLOPT_SSL_VERIFYPEER, 0L)/' \
+	tap/tls
+mutant revocations src/net/http.c 's/^\s*SET(CURLOPT_CRLFILE, .*/\t\t;/' \
+	tap/tls
+mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//' \
+	tap/login_refused
+mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOid}/InvalidOid}/' \
+	regress/identities

@@ -16,15 +16,20 @@
  */
 #define REFUSAL_SECONDS 30
 
-static void throw_refusal(const CrmConnection *conn, const char *hint) pg_attribute_noreturn();
+#define HINT_WAIT \
+	"It is tried again after " CppAsString2(REFUSAL_SECONDS) \
+	" seconds, or once the user mapping is altered."
+
+static void throw_refusal(const CrmConnection *conn, const char *detail,
+						  const char *hint) pg_attribute_noreturn();
 
 static void
-throw_refusal(const CrmConnection *conn, const char *hint)
+throw_refusal(const CrmConnection *conn, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PASSWORD),
 			 errmsg("login to server \"%s\" was refused", conn->server_name),
-			 errdetail_internal("%s", conn->login->refusal),
+			 errdetail_internal("%s", detail),
 			 errhint("%s", hint)));
 }
 
@@ -37,13 +42,16 @@ note_refusal(CrmLogin *login, const char *detail)
 		pfree(login->refusal);
 	login->refusal = copy;
 	login->refused_at = GetCurrentTimestamp();
+	if (login->refusals)
+		login->refusals->note(login->identity);
 }
 
 void
 crm_login_refuse(CrmConnection *conn, const char *detail)
 {
 	note_refusal(conn->login, detail);
-	throw_refusal(conn, "Check the user mapping, and the server's option \"auth\".");
+	throw_refusal(conn, conn->login->refusal,
+				  "Check the user mapping, and the server's option \"auth\".");
 }
 
 static bool
@@ -54,13 +62,26 @@ is_refused(const CrmLogin *login)
 									REFUSAL_SECONDS * 1000);
 }
 
+/* Before a password is sent by which nobody was let in yet. */
+static void
+check_other_sessions(const CrmConnection *conn)
+{
+	const CrmLogin *login = conn->login;
+
+	if (login->refusals && login->refusals->is_recent(login->identity, REFUSAL_SECONDS))
+		throw_refusal(conn, "Another session was refused with the same user mapping.", HINT_WAIT);
+}
+
 static void
 log_in(CrmConnection *conn)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync login",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(scratch);
+	MemoryContext scratch;
+	MemoryContext before;
 
+	check_other_sessions(conn);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "crm_sync login",
+									ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(scratch);
 	crm_adfs_login(conn);
 	conn->login->count++;
 	MemoryContextSwitchTo(before);
@@ -75,8 +96,9 @@ crm_login_prepare(CrmConnection *conn)
 	if (login == NULL)
 		return 0;
 	if (is_refused(login))
-		throw_refusal(conn, "It is tried again after " CppAsString2(REFUSAL_SECONDS)
-					  " seconds, or once the user mapping is altered.");
+		throw_refusal(conn, login->refusal, HINT_WAIT);
+	if (login->adfs == NIL && !login->accepted)
+		check_other_sessions(conn);
 	if (login->adfs != NIL && login->count == 0)
 		log_in(conn);
 	return login->count;

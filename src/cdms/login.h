@@ -9,6 +9,16 @@
 #include "cdms/cdms.h"
 
 /*
+ * What the sessions of the cluster know together of refusals.  identity stands for a
+ * user mapping and its server as they are now: once altered they are another.
+ */
+typedef struct CrmRefusals
+{
+	bool		(*is_recent) (uint64 identity, int seconds);
+	void		(*note) (uint64 identity);	/* never throws */
+} CrmRefusals;
+
+/*
  * What a connection logs in with.  Basic, NTLM and Kerberos are libcurl's and go
  * with each request or connection; only refusals are remembered here for them.
  */
@@ -23,6 +33,8 @@ struct CrmLogin
 	bool		accepted;		/* a request of libcurl's logins was let in */
 	TimestampTz refused_at;		/* 0: the last one was not refused */
 	char	   *refusal;		/* what was said then, for DETAIL */
+	const CrmRefusals *refusals;	/* NULL: other sessions' are not known */
+	uint64		identity;		/* for them */
 };
 
 /*
@@ -33,7 +45,8 @@ struct CrmLogin
  *
  * ERROR 28P01 when ADFS refuses the user mapping; what libcurl's logins are
  * answered is returned like any other answer.  For some time after either no
- * further request of this connection is sent: 28P01.
+ * further request of this connection is sent, and no other session that is not
+ * logged in yet tries to be: 28P01.
  */
 extern CrmHttpResponse *crm_login_send(CrmConnection *conn, const CrmHttpRequest *request);
 

@@ -198,8 +198,10 @@ static const HttpWords failures[] = {
 #define HINT_SERVER "Check that the server runs, and its host and port in the option \"url\"."
 #define HINT_PROXY "Check the option \"proxy\"."
 #define HINT_TLS "The server must speak TLS 1.2 or later on this port."
-#define HINT_TRUST "The option \"ca_file\" names the certificates to trust."
+#define HINT_TRUST \
+	"The option \"ca_file\" names the certificates to trust, \"crl_file\" those that were revoked."
 #define HINT_CA_FILE "Check the option \"ca_file\"."
+#define HINT_CRL_FILE "Check the option \"crl_file\"."
 #define HINT_CLIENT_CERT "Check the options \"client_cert\" and \"client_key\"."
 #define HINT_SCHEME "A URL begins with http:// or https://."
 #define HINT_URL "Check the option \"url\"."
@@ -228,6 +230,7 @@ static const HttpVerdict verdicts[] = {
 	{CURLE_PEER_FAILED_VERIFICATION, FAILURE_CONNECT, HINT_TRUST},
 	{CURLE_SSL_ISSUER_ERROR, FAILURE_CONNECT, HINT_TRUST},
 	{CURLE_SSL_CACERT_BADFILE, FAILURE_CONNECT, HINT_CA_FILE},
+	{CURLE_SSL_CRL_BADFILE, FAILURE_CONNECT, HINT_CRL_FILE},
 	{CURLE_SSL_CERTPROBLEM, FAILURE_CONNECT, HINT_CLIENT_CERT},
 	{CURLE_SSL_CLIENTCERT, FAILURE_CONNECT, HINT_CLIENT_CERT},
 
@@ -586,6 +589,7 @@ http_copy_settings(CrmHttpSettings *copy, const CrmHttpSettings *settings)
 	COPY_STRING(username);
 	COPY_STRING(password);
 	COPY_STRING(ca_file);
+	COPY_STRING(crl_file);
 	COPY_STRING(client_cert);
 	COPY_STRING(client_key);
 	COPY_STRING(proxy);
@@ -719,6 +723,8 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 		(long) settings->connect_timeout : (long) INT_MAX);
 	if (settings->ca_file != NULL)
 		SET(CURLOPT_CAINFO, settings->ca_file);
+	if (settings->crl_file != NULL)
+		SET(CURLOPT_CRLFILE, settings->crl_file);
 	if (settings->client_cert != NULL)
 		SET(CURLOPT_SSLCERT, settings->client_cert);
 	if (settings->client_key != NULL)

@@ -35,6 +35,8 @@ typedef struct CrmHttpSettings
 	const char *username;
 	const char *password;
 	const char *ca_file;		/* PEM; NULL: the system's */
+	const char *crl_file;		/* PEM, revocation lists of every CA in the
+								 * chain; NULL: none are looked at */
 	const char *client_cert;	/* PEM */
 	const char *client_key;		/* PEM */
 	const char *proxy;			/* URL */

@@ -26,6 +26,7 @@
 #include "sync/asked.h"
 #include "sync/moments.h"
 #include "sync/shared.h"
+#include "sync/version.h"
 
 #define SESSION_SETS 512		/* 4,096 moments, 160 kB */
 #define CLUSTER_SETS 4096		/* 32,768 moments, 1.3 MB */
@@ -87,27 +88,6 @@ const CrmSharedPart crm_age_part = {
 
 /* ------------------------------------------------------- the question */
 
-/* A version of a catalog row: no other has stood there since this transaction. */
-static void
-add_row(uint64 *meaning, HeapTuple row)
-{
-	struct
-	{
-		TransactionId xmin;
-		ItemPointerData where;
-		uint16		zero;
-	}			version;
-
-	if (!HeapTupleIsValid(row))
-		return;
-	memset(&version, 0, sizeof(version));
-	version.xmin = HeapTupleHeaderGetRawXmin(row->t_data);
-	version.where = row->t_self;
-	*meaning = hash_combine64(*meaning, hash_bytes_extended((unsigned char *) &version,
-															sizeof(version), 0));
-	ReleaseSysCache(row);
-}
-
 /*
  * All that an answer's meaning hangs on: whoever alters the server, the owner's
  * user mapping, the foreign table or a column of it, or rewrites the store, makes
@@ -123,17 +103,17 @@ meaning_of(CrmTable *table)
 	if (!HeapTupleIsValid(mapping))
 		mapping = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 								  ObjectIdGetDatum(table->serverid));
-	add_row(&meaning, mapping);
-	add_row(&meaning, SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(table->serverid)));
-	add_row(&meaning, SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(table->relid)));
-	add_row(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid)));
-	add_row(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->store)));
+	crm_version_add(&meaning, mapping);
+	crm_version_add(&meaning, SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(table->serverid)));
+	crm_version_add(&meaning, SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(table->relid)));
+	crm_version_add(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid)));
+	crm_version_add(&meaning, SearchSysCache1(RELOID, ObjectIdGetDatum(table->store)));
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
 
-		add_row(&meaning, SearchSysCache2(ATTNUM, ObjectIdGetDatum(table->relid),
-										  Int16GetDatum(column->attnum)));
+		crm_version_add(&meaning, SearchSysCache2(ATTNUM, ObjectIdGetDatum(table->relid),
+												  Int16GetDatum(column->attnum)));
 		meaning = hash_combine64(meaning, column->store_attnum);
 	}
 	return meaning == 0 ? 1 : meaning;

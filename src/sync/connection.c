@@ -15,7 +15,9 @@
 #include "cdms/login.h"
 #include "sync/connection.h"
 #include "sync/options.h"
+#include "sync/refusals.h"
 #include "sync/stats.h"
+#include "sync/version.h"
 
 #define SERVICE_PATH "/XRMServices/2011/OrganizationData.svc"	/* cdms-protocol 1.1 */
 
@@ -136,6 +138,7 @@ read_settings(CrmHttpSettings *settings, ForeignServer *server, UserMapping *map
 
 	memset(settings, 0, sizeof(*settings));
 	settings->ca_file = crm_option(server->options, "ca_file");
+	settings->crl_file = crm_option(server->options, "crl_file");
 	settings->client_cert = crm_option(server->options, "client_cert");
 	settings->client_key = crm_option(server->options, "client_key");
 	settings->proxy = crm_option(server->options, "proxy");
@@ -187,6 +190,8 @@ make_login(ForeignServer *server, UserMapping *mapping)
 	login->password = copy_option(mapping->options, "password");
 	if (strcmp(auth, "adfs") == 0)
 		login->adfs = crm_option_words(server->options, "adfs_url");
+	login->refusals = crm_refusals();
+	crm_version_add_identity(&login->identity, server->serverid, mapping->umid);
 	return login;
 }
 

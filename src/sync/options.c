@@ -63,6 +63,7 @@ static const OptionDef option_defs[] = {
 	{SERVER, "auth", KIND_ENUM, "none basic ntlm negotiate adfs"},
 	{SERVER, "adfs_url", KIND_URLS},
 	{SERVER, "ca_file", KIND_TEXT, .superuser = true},
+	{SERVER, "crl_file", KIND_TEXT, .superuser = true},
 	{SERVER, "client_cert", KIND_TEXT, .superuser = true},
 	{SERVER, "client_key", KIND_TEXT, .superuser = true},
 	{SERVER, "proxy", KIND_URL},

@@ -11,7 +11,7 @@
 
 #include "sync/shared.h"
 
-static const CrmSharedPart *const parts[] = {&crm_age_part, &crm_stats_part};
+static const CrmSharedPart *const parts[] = {&crm_age_part, &crm_stats_part, &crm_refusals_part};
 
 static shmem_request_hook_type previous_request = NULL;
 static shmem_startup_hook_type previous_startup = NULL;

@@ -27,6 +27,7 @@ typedef struct CrmSharedPart
 
 extern const CrmSharedPart crm_age_part;	/* sync/age.c */
 extern const CrmSharedPart crm_stats_part;	/* sync/stats.c */
+extern const CrmSharedPart crm_refusals_part;	/* sync/refusals.c */
 
 /* From _PG_init; without preloading it does nothing, and no part is attached. */
 extern void crm_shared_init(void);

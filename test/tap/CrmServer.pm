@@ -173,6 +173,29 @@ sub certificate
 	return;
 }
 
+# Makes $dir/NAME.crl: the issuer's list of what it has revoked; hours: how long it
+# is valid, negative: it no longer is.
+sub revocations
+{
+	my ($dir, $name, $issuer, $hours, @revoked) = @_;
+	my @ca = ('openssl', 'ca', '-config', "$dir/$name.cnf", '-cert', "$dir/$issuer.pem", '-keyfile', "$dir/$issuer.key");
+	my @time = map { POSIX::strftime('%Y%m%d%H%M%SZ', gmtime(time() + 3600 * $_)) } -2, $hours;
+
+	write_file("$dir/$name.cnf", "[ca]\ndefault_ca = own\n[own]\ndatabase = $dir/$name.index\ndefault_md = sha256\n");
+	write_file("$dir/$name.index", '');
+	run(@ca, '-revoke', "$dir/$_.pem") for @revoked;
+	run(@ca, '-gencrl', '-crl_lastupdate', $time[0], '-crl_nextupdate', $time[1], '-out', "$dir/$name.crl");
+	return;
+}
+
+# The files one behind the other: $dir/NAME.
+sub bundle
+{
+	my ($dir, $name, @files) = @_;
+
+	return write_file("$dir/$name", join '', map { slurp_file("$dir/$_") } @files);
+}
+
 # ----------------------------------------------------------------- Kerberos
 
 # A realm CRM.TEST with a running KDC.  Sets KRB5_CONFIG and KRB5CCNAME for

@@ -25,6 +25,19 @@ CrmServer::certificate($dir, 'self_signed', names => $here);
 CrmServer::certificate($dir, 'of_withdrawn_ca', issuer => 'withdrawn', names => $here);
 CrmServer::certificate($dir, 'client', issuer => 'ca');
 CrmServer::certificate($dir, 'strange_client', issuer => 'withdrawn');
+CrmServer::certificate($dir, 'branch', issuer => 'ca', ca => 1);
+CrmServer::certificate($dir, 'revoked_branch', issuer => 'ca', ca => 1);
+CrmServer::certificate($dir, 'revoked', issuer => 'branch', names => $here);
+CrmServer::certificate($dir, 'of_branch', issuer => 'branch', names => $here);
+CrmServer::certificate($dir, 'of_revoked_ca', issuer => 'revoked_branch', names => $here);
+CrmServer::bundle($dir, "$_->[0].pem", "$_->[0].pem", "$_->[1].pem")
+  for [ 'revoked', 'branch' ], [ 'of_branch', 'branch' ], [ 'of_revoked_ca', 'revoked_branch' ];
+CrmServer::revocations($dir, 'ca', 'ca', 1, 'revoked_branch');
+CrmServer::revocations($dir, 'old', 'ca', -1);
+CrmServer::revocations($dir, 'branch', 'branch', 1, 'revoked');
+CrmServer::revocations($dir, 'revoked_branch', 'revoked_branch', 1);
+CrmServer::bundle($dir, 'all.crl', 'ca.crl', 'branch.crl', 'revoked_branch.crl');
+CrmServer::bundle($dir, 'old_and_branch.crl', 'old.crl', 'branch.crl');
 
 # The environment's proxies are not looked at.
 $ENV{$_} = 'http://127.0.0.1:1' for qw(http_proxy https_proxy all_proxy);
@@ -47,7 +60,7 @@ sub tls
 	return;
 }
 
-tls($_, $_) for qw(good expired other_name self_signed of_withdrawn_ca);
+tls($_, $_) for qw(good expired other_name self_signed of_withdrawn_ca revoked of_branch of_revoked_ca);
 tls('tls12', 'good', 'ssl_protocols TLSv1.2;');
 tls('tls13', 'good', 'ssl_protocols TLSv1.3;');
 tls('tls11', 'good', 'ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;');
@@ -114,6 +127,37 @@ like(read_from('good'), qr/ERROR:  08001: .*unable to get local issuer certifica
 $node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD ca_file '$dir/absent.pem')");
 like(read_from('good'), qr/ERROR:  08001: .*HINT:  Check the option "ca_file"/s, 'a ca_file that can\'t be read is none');
 $node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET ca_file '$dir/ca.pem')");
+
+# --------------------------------------------------------------- revocations
+
+for my $name ('of_branch', 'revoked', 'of_revoked_ca')
+{
+	is(read_from($name), "O'Neil & Sons", "without crl_file nobody says otherwise: $name");
+}
+$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD crl_file '$dir/all.crl')");
+is(read_from('of_branch'), "O'Neil & Sons", 'what no list names is believed');
+is(read_from('good'), "O'Neil & Sons", 'also of another CA');
+for my $name ('revoked', 'of_revoked_ca')
+{
+	like(read_from($name), qr/ERROR:  08001: could not connect.*certificate revoked.*HINT:  The option "ca_file" names/s,
+		"not believed: $name");
+	is(sql('SELECT cdms.requests()'), '0', 'and told nothing');
+}
+for my $case (
+	[ 'ca.crl', qr/unable to get certificate CRL/, 'where one CA has no list there' ],
+	[ 'old_and_branch.crl', qr/CRL has expired/, 'nor where a list is old' ])
+{
+	my ($file, $words, $name) = @$case;
+
+	$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET crl_file '$dir/$file')");
+	like(read_from('of_branch'), qr/ERROR:  08001: .*$words/s, "nothing is believed $name");
+}
+for my $file ('absent.crl', 'ca.key')
+{
+	$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET crl_file '$dir/$file')");
+	like(read_from('good'), qr/ERROR:  08001: .*HINT:  Check the option "crl_file"/s, "a crl_file that can't be read is none: $file");
+}
+$node->safe_psql('postgres', 'ALTER SERVER cdms OPTIONS (DROP crl_file)');
 
 # ----------------------------------------------------------------- versions
 

@@ -778,7 +778,8 @@ test_tls(void)
 	}
 	session = open_with(trusting);
 	CHECK_ERROR("08001", send_body(session, "GET", here, NULL, 0));
-	CHECK_STR(unit_error->hint, "The option \"ca_file\" names the certificates to trust.");
+	CHECK_STR(unit_error->hint, "The option \"ca_file\" names the certificates to trust, "
+			  "\"crl_file\" those that were revoked.");
 	crm_http_close(session);
 
 	trusting.ca_file = got("/certificate");

@@ -1,0 +1,114 @@
+# A wrong password must not lock somebody's account: where the library is preloaded
+# one session's refusal is every session's for half a minute, unless the mapping or
+# the server is altered.  Who is logged in goes on; other mappings are not concerned.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use CrmSession;
+use CrmTest;
+use Test::More;
+
+my $read = "SELECT name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001'";
+
+# A server, its table, and two roles' mappings.
+sub prepare
+{
+	my ($node, $auth) = @_;
+	my $port = $node->safe_psql('postgres', 'SELECT port FROM cdms.simulator');
+	my $more = $auth eq 'adfs' ? ", adfs_url 'http://localhost:$port/adfs/ls/'" : '';
+
+	$node->safe_psql('postgres', qq{
+		SET client_min_messages = warning;
+		DROP SCHEMA IF EXISTS crm CASCADE;
+		DROP SERVER IF EXISTS cdms CASCADE;
+		DROP ROLE IF EXISTS regress_crm_ann;
+		SELECT cdms.control('reset');
+		SELECT cdms.control('user', 'clerk', 'right'), cdms.control('user', 'ann', 'secret'), cdms.switch('login', '$auth');
+		CREATE SERVER cdms FOREIGN DATA WRAPPER crm_sync OPTIONS (url 'http://127.0.0.1:$port/UKTI', auth '$auth'$more);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (username 'clerk', password 'wrong');
+		CREATE ROLE regress_crm_ann;
+		CREATE USER MAPPING FOR regress_crm_ann SERVER cdms OPTIONS (username 'ann', password 'secret');
+		CREATE SCHEMA crm;
+		CREATE FOREIGN TABLE crm.organisation (
+			id   uuid OPTIONS (property 'AccountId') NOT NULL,
+			name text OPTIONS (property 'Name')
+		) SERVER cdms OPTIONS (entity 'Account');
+		GRANT USAGE ON SCHEMA crm TO regress_crm_ann;
+		GRANT SELECT ON crm.organisation TO regress_crm_ann});
+	return;
+}
+
+# A session of its own reads.
+sub read_anew
+{
+	my ($node, $role) = @_;
+	my (undef, $output, $errors) =
+	  $node->psql('postgres', ($role ? "SET ROLE $role; " : '') . "\\set VERBOSITY verbose\n$read");
+
+	return $output . $errors;
+}
+
+# How often CDMS was shown a wrong password.
+sub wrong_passwords
+{
+	my ($node, $auth) = @_;
+	my $told = $node->safe_psql('postgres', $auth eq 'basic' ? 'SELECT * FROM cdms.log()' : "SELECT cdms.control('logins')");
+
+	return scalar(() = $told =~ /401$|refused/mg);
+}
+
+my $node = CrmTest::node('cluster', "shared_preload_libraries = 'crm_sync'");
+for my $auth ('basic', 'ntlm', 'adfs')
+{
+	prepare($node, $auth);
+	like(read_anew($node), qr/ERROR:  28P01: /, "$auth: the password is wrong");
+	is(wrong_passwords($node, $auth), 1, "$auth: which CDMS was told once");
+	for (1 .. 5)
+	{
+		like(read_anew($node),
+			qr/ERROR:  28P01: login to server "cdms" was refused\nDETAIL:  Another session was refused.*\nHINT:  It is tried again after 30 seconds, or once/,
+			"$auth: another session does not try");
+	}
+	is(wrong_passwords($node, $auth), 1, "$auth: and CDMS is told nothing more");
+	is(read_anew($node, 'regress_crm_ann'), "O'Neil & Sons", "$auth: another mapping is another's");
+	$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET password 'still wrong')");
+	like(read_anew($node), qr/ERROR:  28P01: /, "$auth: an altered mapping is tried");
+	is(wrong_passwords($node, $auth), 2, "$auth: at once");
+	$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET password 'right')");
+	is(read_anew($node), "O'Neil & Sons", "$auth: also with the right one");
+
+	# CDMS's administrator changes the password: who is in stays in while he may.
+	my $inside = CrmSession->new($node);
+	is($inside->query($read), "O'Neil & Sons", "$auth: somebody is in");
+	$node->safe_psql('postgres', "SELECT cdms.fault('status', '--status', '401', '--times', '2')");
+	like(read_anew($node), qr/ERROR:  28P01: |ERROR:  HV000: /, "$auth: somebody else is not let in");
+	$node->safe_psql('postgres', "SELECT cdms.fault('clear')");
+	like(read_anew($node), qr/Another session was refused/, "$auth: nor the next");
+	is($inside->query($read), "O'Neil & Sons", "$auth: who is in goes on");
+	$inside->close;
+}
+
+if ($ENV{CRM_LONG})
+{
+	sleep 31;
+	is(read_anew($node), "O'Neil & Sons", 'after half a minute it is tried again');
+}
+$node->stop;
+
+# Without preloading each session knows its own refusals only.
+$node = CrmTest::node('session');
+prepare($node, 'basic');
+my $session = CrmSession->new($node);
+$session->query($read);
+is(wrong_passwords($node, 'basic'), 1, 'not preloaded: a session tries');
+$session->query($read);
+is(wrong_passwords($node, 'basic'), 1, 'once');
+like(read_anew($node), qr/ERROR:  28P01: /, 'another tries, too');
+is(wrong_passwords($node, 'basic'), 2, 'once');
+$session->close;
+
+done_testing();
