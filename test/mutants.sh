@@ -98,3 +98,7 @@ mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//
 	tap/login_refused
 mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOid}/InvalidOid}/' \
 	regress/identities
+
+# Names are not SQL.
+mutant identifiers src/sync/store.c 's/return pstrdup(quote_identifier(column->name));/return pstrdup(column->name);/' \
+	tap/identifiers_at_random

@@ -301,6 +301,7 @@ add_definition(Model *model, List *definitions, const char *name, const char *me
 {
 	CrmPropertyDef *definition = palloc(sizeof(CrmPropertyDef));
 
+	check_size(list_length(definitions), MOST_PROPERTIES, "properties for one entity set");
 	check_size(model->ndefinitions++, MOST_DEFINITIONS, "properties");
 	definition->name = pstrdup(name);
 	definition->member = member ? pstrdup(member) : NULL;

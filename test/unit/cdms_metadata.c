@@ -241,6 +241,7 @@ test_amplified(void)
 	append_numbered(&body, 3000, "Property Type='N.C' Name='p");
 	appendStringInfoString(&body, "</EntityType>" THING_SET "</Schema></Edmx>");
 	CHECK_ERROR("54000", entities_of(body.data));
+	CHECK_CONTAINS(unit_error->message, "more than 10000 properties for one entity set");
 
 	resetStringInfo(&body);
 	appendStringInfoString(&body, "<Edmx><Schema><EntityType Name='Thing'><Key><PropertyRef Name='K'/></Key>"
@@ -250,6 +251,7 @@ test_amplified(void)
 	append_numbered(&body, 3000, "EntitySet EntityType='N.Thing' Name='s");
 	appendStringInfoString(&body, "</EntityContainer></Schema></Edmx>");
 	CHECK_ERROR("54000", entities_of(body.data));
+	CHECK_CONTAINS(unit_error->message, "more than 500000 properties");
 }
 
 static const UnitTest tests[] = {
