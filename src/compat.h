@@ -9,6 +9,10 @@
 #define CRM_COMPAT_H
 
 #include "postgres.h"
+#include "access/heapam.h"
+#include "catalog/pg_class.h"
+#include "commands/explain.h"
+#include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -16,10 +20,95 @@
 #include "optimizer/pathnode.h"
 #include "parser/parse_node.h"
 #include "parser/parsetree.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/tuplesort.h"
+#include "utils/varlena.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#include "storage/waiteventset.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "crm_sync needs PostgreSQL 15 or later"
 #endif
+
+/* Before a declaration; an attribute behind it until 18. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 72000: no server throws it itself any more since 17. */
+#ifndef ERRCODE_SNAPSHOT_TOO_OLD
+#define ERRCODE_SNAPSHOT_TOO_OLD MAKE_SQLSTATE('7', '2', '0', '0', '0')
+#endif
+
+/* What a callback of the JSON parser returns, and how; until 16 nothing. */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType CrmJsonResult;
+#define CRM_JSON_GO_ON return JSON_SUCCESS
+#else
+typedef void CrmJsonResult;
+#define CRM_JSON_GO_ON return
+#endif
+
+/* In the current memory context, with values unescaped; 17 can have it elsewhere. */
+static inline JsonLexContext *
+crm_json_lexer(char *text, size_t length, int encoding)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, length, encoding, true);
+#else
+	return makeJsonLexContextCstringLen(text, (int) length, encoding, true);
+#endif
+}
+
+/* Belongs to nobody but who frees it; since 17 a resource owner may have it. */
+static inline WaitEventSet *
+crm_create_wait_event_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* Ownership of a relation is asked for as of any object since 16. */
+static inline bool
+crm_owns_relation(Oid relid, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, role);
+#else
+	return pg_class_ownercheck(relid, role);
+#endif
+}
+
+/* "schema.name"; errors can be soft since 16. */
+static inline List *
+crm_qualified_name(const char *text)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(text, NULL);
+#else
+	return stringToQualifiedNameList(text);
+#endif
+}
+
+/* The next datum, copied; since 16 that is a choice. */
+static inline bool
+crm_tuplesort_next(Tuplesortstate *sort, Datum *value, bool *isnull)
+{
+#if PG_VERSION_NUM >= 160000
+	return tuplesort_getdatum(sort, true, true, value, isnull, NULL);
+#else
+	return tuplesort_getdatum(sort, true, value, isnull, NULL);
+#endif
+}
 
 /* A function that SQL calls; PG_FUNCTION_INFO_V1 exports it itself since 16. */
 #define CRM_FUNCTION(name) \
@@ -102,7 +191,16 @@ crm_check_permissions(PlannedStmt *plan)
 #endif
 }
 
-/* A whole run; the argument execute_once went in 18. */
+/* The last argument of ExecutorRun and its hook, execute_once, which went in 18. */
+#if PG_VERSION_NUM >= 180000
+#define CRM_ONCE_PARAMETER
+#define CRM_ONCE
+#else
+#define CRM_ONCE_PARAMETER , bool once
+#define CRM_ONCE , once
+#endif
+
+/* A whole run. */
 static inline void
 crm_executor_run(QueryDesc *desc)
 {
@@ -123,6 +221,29 @@ crm_insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estat
 	(void) ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false);
 #else
 	(void) ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+#if PG_VERSION_NUM >= 180000
+static inline void
+crm_release_nothing(void *arg)
+{
+}
+#endif
+
+/*
+ * Overwrites a row, which is in the pinned buffer, with one of the same size.  18
+ * wants it locked in a way of its own.
+ */
+static inline void
+crm_update_in_place(Relation rel, HeapTuple row, Buffer buffer, HeapTuple changed)
+{
+#if PG_VERSION_NUM >= 180000
+	while (!heap_inplace_lock(rel, row, buffer, crm_release_nothing, NULL))
+		;
+	heap_inplace_update_and_unlock(rel, row, changed, buffer);
+#else
+	heap_inplace_update(rel, changed);
 #endif
 }
 

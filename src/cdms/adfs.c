@@ -16,6 +16,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "compat.h"
 #include "cdms/error.h"
 #include "cdms/login.h"
 #include "cdms/words.h"
@@ -43,7 +44,7 @@ typedef struct Walk
 	bool		told;			/* the password has been sent */
 } Walk;
 
-static void refuse_walk(const Walk *walk, const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_walk(const Walk *walk, const char *detail);
 
 static void
 refuse_walk(const Walk *walk, const char *detail)

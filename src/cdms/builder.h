@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "cdms/cdms.h"
 
 typedef struct CrmBuilder CrmBuilder;
@@ -51,6 +52,6 @@ extern void crm_builder_end_object(CrmBuilder *builder);
 extern CrmPage *crm_builder_finish(CrmBuilder *builder);
 
 /* CDMS's answer is not of the form that was asked for: HV000. */
-extern void crm_builder_wrong_shape(const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void crm_builder_wrong_shape(const char *detail);
 
 #endif							/* CRM_BUILDER_H */

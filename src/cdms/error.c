@@ -12,6 +12,7 @@
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
+#include "compat.h"
 #include "cdms/atom.h"
 #include "cdms/error.h"
 #include "cdms/words.h"
@@ -107,29 +108,32 @@ typedef struct JsonFault
 	char	   *names[DEEPEST_NAME + 1];	/* of the fields that lead here */
 } JsonFault;
 
-static void
+static CrmJsonResult
 json_down(void *state)
 {
 	((JsonFault *) state)->depth++;
+	CRM_JSON_GO_ON;
 }
 
-static void
+static CrmJsonResult
 json_up(void *state)
 {
 	((JsonFault *) state)->depth--;
+	CRM_JSON_GO_ON;
 }
 
-static void
+static CrmJsonResult
 json_field(void *state, char *name, bool isnull)
 {
 	JsonFault  *fault = state;
 
 	if (fault->depth <= DEEPEST_NAME)
 		fault->names[fault->depth] = name;
+	CRM_JSON_GO_ON;
 }
 
 /* {"error":{"code":"...","message":{"lang":"...","value":"..."}}} */
-static void
+static CrmJsonResult
 json_scalar(void *state, char *token, JsonTokenType type)
 {
 	JsonFault  *fault = state;
@@ -137,12 +141,13 @@ json_scalar(void *state, char *token, JsonTokenType type)
 
 	if (fault->depth < 2 || fault->depth > 3 || type == JSON_TOKEN_NULL ||
 		!names[1] || !names[2] || strcmp(names[1], "error") != 0)
-		return;
+		CRM_JSON_GO_ON;
 	if (fault->depth == 2 && strcmp(names[2], "code") == 0)
 		fault->told->code = token;
 	else if (strcmp(names[2], "message") == 0 &&
 			 (fault->depth == 2 || (names[3] && strcmp(names[3], "value") == 0)))
 		fault->told->words = token;
+	CRM_JSON_GO_ON;
 }
 
 static void
@@ -159,7 +164,7 @@ read_json(const CrmHttpResponse *response, Told *told)
 		.scalar = json_scalar
 	};
 	char	   *body = unconstify(char *, skip_to_content(response));
-	JsonLexContext *lexer = makeJsonLexContextCstringLen(body, strlen(body), PG_UTF8, true);
+	JsonLexContext *lexer = crm_json_lexer(body, strlen(body), PG_UTF8);
 
 	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
 		told->words = NULL;

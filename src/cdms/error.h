@@ -6,6 +6,7 @@
 #define CRM_ERROR_H
 
 #include "postgres.h"
+#include "compat.h"
 #include "net/http.h"
 
 /*
@@ -52,7 +53,7 @@ extern char *crm_fault_describe(const CrmFault *fault);
  * The ERROR for it: 28P01 for 401, 23505 for a duplicate key, HV000 otherwise;
  * action says what was tried ("could not read AccountSet").
  */
-extern void crm_fault_throw(const CrmFault *fault, const char *server_name,
-							const char *action) pg_attribute_noreturn();
+pg_noreturn extern void crm_fault_throw(const CrmFault *fault, const char *server_name,
+										const char *action);
 
 #endif							/* CRM_ERROR_H */

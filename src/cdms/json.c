@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "cdms/builder.h"
 #include "cdms/format.h"
 #include "cdms/type.h"
@@ -146,25 +147,28 @@ close_place(Reader *reader)
 	reader->depth--;
 }
 
-static void
+static CrmJsonResult
 on_object_start(void *state)
 {
 	open_place(state, '{');
+	CRM_JSON_GO_ON;
 }
 
-static void
+static CrmJsonResult
 on_array_start(void *state)
 {
 	open_place(state, '[');
+	CRM_JSON_GO_ON;
 }
 
-static void
+static CrmJsonResult
 on_end(void *state)
 {
 	close_place(state);
+	CRM_JSON_GO_ON;
 }
 
-static void
+static CrmJsonResult
 on_field(void *state, char *name, bool isnull)
 {
 	Reader	   *reader = state;
@@ -173,6 +177,7 @@ on_field(void *state, char *name, bool isnull)
 		reader->slot = crm_builder_find(reader->builder, name);
 	else if (place(reader) != PASSING_OVER)
 		reader->member = name;
+	CRM_JSON_GO_ON;
 }
 
 static void
@@ -183,7 +188,7 @@ note_next(Reader *reader, char *link)
 	reader->next = link;
 }
 
-static void
+static CrmJsonResult
 on_scalar(void *state, char *token, JsonTokenType type)
 {
 	Reader	   *reader = state;
@@ -208,6 +213,7 @@ on_scalar(void *state, char *token, JsonTokenType type)
 		default:
 			break;
 	}
+	CRM_JSON_GO_ON;
 }
 
 /* ------------------------------------------------------------------- reading */
@@ -257,7 +263,7 @@ parse(Reader *reader, const char *body, size_t length)
 	JsonLexContext *lexer;
 	JsonParseErrorType error;
 
-	lexer = makeJsonLexContextCstringLen(text, (int) length, GetDatabaseEncoding(), true);
+	lexer = crm_json_lexer(text, length, GetDatabaseEncoding());
 	error = pg_parse_json(lexer, &actions);
 	if (error != JSON_SUCCESS)
 		ereport(ERROR,

@@ -6,6 +6,7 @@
 
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "cdms/error.h"
 #include "cdms/login.h"
 #include "net/url.h"
@@ -20,8 +21,8 @@
 	"It is tried again after " CppAsString2(REFUSAL_SECONDS) \
 	" seconds, or once the user mapping is altered."
 
-static void throw_refusal(const CrmConnection *conn, const char *detail,
-						  const char *hint) pg_attribute_noreturn();
+pg_noreturn static void throw_refusal(const CrmConnection *conn, const char *detail,
+									  const char *hint);
 
 static void
 throw_refusal(const CrmConnection *conn, const char *detail, const char *hint)

@@ -6,6 +6,7 @@
 #ifndef CRM_LOGIN_H
 #define CRM_LOGIN_H
 
+#include "compat.h"
 #include "cdms/cdms.h"
 
 /*
@@ -66,7 +67,7 @@ extern void crm_login_judge(CrmConnection *conn, const CrmHttpRequest *request,
 							const CrmHttpResponse *response);
 
 /* ERROR 28P01, remembered; detail is what was said. */
-extern void crm_login_refuse(CrmConnection *conn, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void crm_login_refuse(CrmConnection *conn, const char *detail);
 
 /* Goes through ADFS's forms (cdms/adfs.c); its cookies stay in the HTTP session. */
 extern void crm_adfs_login(CrmConnection *conn);

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
 #include "cdms/builder.h"
 #include "cdms/cdms.h"
 #include "cdms/error.h"
@@ -38,9 +39,9 @@
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 60000
 
-static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
-							const char *action) pg_attribute_noreturn();
-static void refuse_link(const char *problem, const char *link) pg_attribute_noreturn();
+pg_noreturn static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
+										const char *action);
+pg_noreturn static void refuse_link(const char *problem, const char *link);
 
 static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_JSON] = &crm_format_json,

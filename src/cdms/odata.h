@@ -6,6 +6,7 @@
 #ifndef CRM_ODATA_H
 #define CRM_ODATA_H
 
+#include "compat.h"
 #include "cdms/cdms.h"
 #include "cdms/error.h"
 #include "cdms/format.h"
@@ -27,10 +28,9 @@ extern bool crm_odata_is_overloaded(const CrmHttpResponse *response);
 extern void crm_odata_check_media_type(const CrmHttpResponse *response, const char *expected);
 
 /* The ERROR for an HTML page in place of data, and for any other refusal of action. */
-extern void crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
-			pg_attribute_noreturn();
-extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
-							 const char *action) pg_attribute_noreturn();
+pg_noreturn extern void crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind);
+pg_noreturn extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
+										 const char *action);
 
 /* A query's first page as a request, and from its answer. */
 extern CrmHttpRequest *crm_odata_query_request(CrmConnection *conn, const CrmQuery *query);

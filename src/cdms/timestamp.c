@@ -14,14 +14,15 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "cdms/value.h"
 
 /* From 1970-01-01 to 2000-01-01. */
 #define EPOCHS_APART_MS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
-static void bad_syntax(const char *text) pg_attribute_noreturn();
-static void out_of_range(void) pg_attribute_noreturn();
+pg_noreturn static void bad_syntax(const char *text);
+pg_noreturn static void out_of_range(void);
 
 static void
 bad_syntax(const char *text)

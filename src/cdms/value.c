@@ -241,7 +241,7 @@ base64(const bytea *bytes)
 	int			size = pg_b64_enc_len(length);
 	char	   *text = palloc(size + 1);
 
-	text[pg_b64_encode(VARDATA_ANY(bytes), length, text, size)] = '\0';
+	text[pg_b64_encode((void *) VARDATA_ANY(bytes), length, text, size)] = '\0';
 	return text;
 }
 

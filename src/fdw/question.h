@@ -7,10 +7,10 @@
 #define CRM_QUESTION_H
 
 #include "postgres.h"
-#include "commands/explain.h"
 #include "nodes/params.h"
 #include "nodes/plannodes.h"
 
+#include "compat.h"
 #include "sync/pull.h"
 #include "sync/table.h"
 

@@ -235,12 +235,12 @@ is_answered(QueryDesc *desc)
 }
 
 static void
-run_next(QueryDesc *desc, ScanDirection direction, uint64 count, bool once)
+run_next(QueryDesc *desc, ScanDirection direction, uint64 count CRM_ONCE_PARAMETER)
 {
 	if (next_run)
-		next_run(desc, direction, count, once);
+		next_run(desc, direction, count CRM_ONCE);
 	else
-		standard_ExecutorRun(desc, direction, count, once);
+		standard_ExecutorRun(desc, direction, count CRM_ONCE);
 }
 
 /*
@@ -248,15 +248,15 @@ run_next(QueryDesc *desc, ScanDirection direction, uint64 count, bool once)
  * what parallel workers and functions are given.
  */
 static void
-run(QueryDesc *desc, ScanDirection direction, uint64 count, bool once)
+run(QueryDesc *desc, ScanDirection direction, uint64 count CRM_ONCE_PARAMETER)
 {
 	if (!is_answered(desc) || GetActiveSnapshot() == desc->snapshot)
 	{
-		run_next(desc, direction, count, once);
+		run_next(desc, direction, count CRM_ONCE);
 		return;
 	}
 	PushActiveSnapshot(desc->snapshot);
-	run_next(desc, direction, count, once);
+	run_next(desc, direction, count CRM_ONCE);
 	PopActiveSnapshot();
 }
 

@@ -34,6 +34,7 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/sockets.h"
@@ -258,12 +259,11 @@ static const HttpStopWords stops[] = {
 	"It was closed before the request was answered, which may have been carried out.", NULL}
 };
 
-static void http_raise(HttpFailure failure, const char *url, const char *detail,
-					   const char *hint) pg_attribute_noreturn();
-static void http_raise_timeout(const char *url, const char *option)
-			pg_attribute_noreturn();
-static void http_raise_verdict(CrmHttpExchange *exchange, const char *url,
-							   CURLcode code) pg_attribute_noreturn();
+pg_noreturn static void http_raise(HttpFailure failure, const char *url, const char *detail,
+								   const char *hint);
+pg_noreturn static void http_raise_timeout(const char *url, const char *option);
+pg_noreturn static void http_raise_verdict(CrmHttpExchange *exchange, const char *url,
+										   CURLcode code);
 
 static void
 http_raise(HttpFailure failure, const char *url, const char *detail, const char *hint)

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "compat.h"
 #include "net/loop.h"
 
 /* How long libcurl may go on, in milliseconds, before interrupts are served. */
@@ -167,7 +168,7 @@ static void
 loop_build_set(CrmLoop *loop)
 {
 	loop_free_set(loop);
-	loop->set = CreateWaitEventSet(TopMemoryContext, loop->nsockets + 2);
+	loop->set = crm_create_wait_event_set(loop->nsockets + 2);
 	AddWaitEventToSet(loop->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(loop->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	for (int i = 0; i < loop->nsockets; i++)

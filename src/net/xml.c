@@ -16,6 +16,7 @@
 
 #include "miscadmin.h"
 
+#include "compat.h"
 #include "net/words.h"
 #include "net/xml.h"
 
@@ -70,10 +71,8 @@ xml_note_error(void *arg, XmlComplaint error)
 			sizeof(reader->words));
 }
 
-static void xml_refuse(CrmXmlReader *reader, int sqlstate, const char *words)
-			pg_attribute_noreturn();
-static void xml_refuse_malformed(CrmXmlReader *reader, const char *words)
-			pg_attribute_noreturn();
+pg_noreturn static void xml_refuse(CrmXmlReader *reader, int sqlstate, const char *words);
+pg_noreturn static void xml_refuse_malformed(CrmXmlReader *reader, const char *words);
 
 /* The ERROR for this document; words are replaced by the parser's own, if any. */
 static void

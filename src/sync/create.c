@@ -49,7 +49,7 @@ store_name(CrmTable *table, text *given, char **schema, char **name)
 	}
 	else
 	{
-		RangeVar   *var = makeRangeVarFromNameList(stringToQualifiedNameList(text_to_cstring(given)));
+		RangeVar   *var = makeRangeVarFromNameList(crm_qualified_name(text_to_cstring(given)));
 
 		*name = var->relname;
 		if (var->schemaname)
@@ -164,7 +164,7 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	char		kind = get_rel_relkind(store);
 	AttrNumber	key;
 
-	if (!pg_class_ownercheck(store, table->owner))
+	if (!crm_owns_relation(store, table->owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, qualified);
 	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store) ||
 		has_rules(store))

@@ -127,7 +127,7 @@ owns_change(int64 id)
 		return false;
 	if (table)
 		crm_table_require_owner(table);
-	else if (!pg_class_ownercheck(store, GetUserId()) && !superuser())
+	else if (!crm_owns_relation(store, GetUserId()) && !superuser())
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(store));
 	return true;
 }

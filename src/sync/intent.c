@@ -35,6 +35,7 @@
 #include "utils/uuid.h"
 #include "utils/xid8.h"
 
+#include "compat.h"
 #include "sync/attempt.h"
 #include "sync/connection.h"
 #include "sync/intent.h"
@@ -137,9 +138,9 @@ crm_intent_settled(const ItemPointerData *intent)
 		HeapTuple	copy = heap_copytuple(&tuple);
 		bool	   *settled = (bool *) ((char *) copy->t_data + copy->t_data->t_hoff);
 
-		ReleaseBuffer(buffer);
 		*settled = true;		/* the first column: where the row's data begins */
-		heap_inplace_update(rel, copy);
+		crm_update_in_place(rel, &tuple, buffer, copy);
+		ReleaseBuffer(buffer);
 		heap_freetuple(copy);
 	}
 	table_close(rel, NoLock);

@@ -19,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -293,7 +295,7 @@ crm_pull_mapping(CrmTable *table)
 						 format_type_with_typemod(field->pgtype, field->pgtypmod),
 						 column->store_attnum);
 	}
-	return psprintf("%016" INT64_MODIFIER "x",
+	return psprintf("%016" PRIx64,
 					hash_bytes_extended((unsigned char *) text.data, text.len, 0));
 }
 

@@ -11,6 +11,7 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "sync/seen.h"
 
 struct CrmSeen
@@ -48,7 +49,7 @@ advance(CrmSeen *seen)
 	Datum		value;
 	bool		isnull;
 
-	seen->at_end = !tuplesort_getdatum(seen->sort, true, &value, &isnull, NULL);
+	seen->at_end = !crm_tuplesort_next(seen->sort, &value, &isnull);
 	if (!seen->at_end)
 	{
 		seen->next = *DatumGetUUIDP(value);

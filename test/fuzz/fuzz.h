@@ -11,6 +11,7 @@
 #define FUZZ_H
 
 #include "postgres.h"
+#include "compat.h"
 #include "cdms/cdms.h"
 
 typedef void (*FuzzRun) (const char *data, size_t size);
@@ -24,7 +25,7 @@ extern void fuzz_register(const char *name, FuzzRun run);
 			fuzz_fail(#condition, __FILE__, __LINE__); \
 	} while (0)
 
-extern void fuzz_fail(const char *what, const char *file, int line) pg_attribute_noreturn();
+pg_noreturn extern void fuzz_fail(const char *what, const char *file, int line);
 
 /* An account with a field of each type, and what may be beside each other. */
 extern CrmEntity *fuzz_entity(void);
