@@ -37,7 +37,7 @@ demo-stop:
 	@bash test/sandbox.sh stop
 
 test-long test-memory: export CRM_LONG = 1
-test-memory: export SUITES = memory
+test-memory: export SUITES = sanitizers valgrind
 test-mutants: export SUITES = mutants
 test-fuzz-defects: export SUITES = defects
 fuzz: export SUITES = fuzz

@@ -4,18 +4,22 @@
 # and what still runs in it is ended, by sandbox.sh.
 #
 #   $run        where logs, sockets and data go
-#   $installed  where the extension is installed, apart from the system's files
+#   $installed  where the extension is installed, apart from the system's files;
+#               empty: among PostgreSQL's own, which are in $CRM_WORK, too
+#
+# Programs in $CRM_PROGRAMS come before PostgreSQL's.
 
 set -u
 run=$CRM_WORK/run
-installed=$CRM_WORK/run/installed
 pg_config=${PG_CONFIG:-pg_config}
 bindir=$("$pg_config" --bindir)
 pgxs=$("$pg_config" --pgxs)
 makefiles=${pgxs%/makefiles/pgxs.mk}
-export PATH=$bindir:$PATH
+export PATH=${CRM_PROGRAMS:+$CRM_PROGRAMS:}$bindir:$PATH
 jobs=$(nproc 2>/dev/null || echo 2)
 python=/usr/bin/python3
+installed=$run/installed
+[[ $bindir != "$CRM_WORK"/* ]] || installed=
 
 # build LOG [make arguments]: says nothing; what make said is in LOG.
 build() {
@@ -33,6 +37,7 @@ install_extension() {
 # does not reach a library named without $libdir, as preloading names it.
 extension_settings() {
 	local share lib
+	[ -n "$installed" ] || return 0
 	share=$("$pg_config" --sharedir)
 	lib=$("$pg_config" --pkglibdir)
 	if [ "$("$pg_config" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')" -ge 18 ]; then

@@ -9,6 +9,7 @@
 # in $passed, $failed and $skipped.  Its output is shown when something failed.
 # A suite that ran nothing has failed.
 . test/lib.sh
+. test/memory/suites.sh
 
 # ------------------------------------------------------------------ counting
 
@@ -98,7 +99,7 @@ suite_unit() {
 		count 0 1
 		return
 	}
-	PGOPTIONS=${CRM_CAPTURES:+-c crm_unit.captures=$CRM_CAPTURES} \
+	PGOPTIONS="${CRM_CAPTURES:+-c crm_unit.captures=$CRM_CAPTURES} ${CRM_REPORTS:+-c crm_unit.watched=on}" \
 		make -s -C test/unit check PG_CONFIG="$pg_config" >"$run/unit.tap" 2>&1
 	local status=$?
 	cat "$run/unit.tap"
@@ -114,7 +115,7 @@ build_fuzz() {
 }
 
 suite_fuzz() {
-	local seconds=${FUZZ_SECONDS:-5}
+	local seconds=${FUZZ_SECONDS:-10}
 	[ -z "${CRM_LONG:-}" ] || seconds=${FUZZ_SECONDS:-60}
 	build_fuzz || {
 		count 0 1
@@ -200,59 +201,6 @@ suite_bench() {
 	cat "$run/bench.tap" "$run/bench.log"
 	count_tap "$run/bench.tap" "$status"
 	dropdb bench
-}
-
-# -------------------------------------------------------------------- memory
-
-# A server with the run-time libraries of the sanitizers in it: "examined" is
-# its program.  What AddressSanitizer reports ends the session, what
-# UndefinedBehaviorSanitizer reports goes to the server's log.
-make_examined() {
-	local libraries
-	gcc -shared -fPIC -Wall -Wextra -Werror -Wno-unused-parameter -o "$run/preload.so" \
-		test/memory/preload.c || return 1
-	libraries="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $run/preload.so"
-	cat >"$run/examined" <<-SCRIPT
-		#!/bin/sh
-		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:halt_on_error=1:abort_on_error=1:disable_coredump=1:log_path=$run/asan
-		export UBSAN_OPTIONS=print_stacktrace=1
-		export LD_PRELOAD="$libraries"
-		exec "$bindir/postgres" "\$@"
-	SCRIPT
-	chmod 755 "$run/examined"
-}
-
-memory_reports() {
-	grep -hE -A 12 'runtime error:|AddressSanitizer' "$run/memory.log" "$run"/asan.* 2>/dev/null
-}
-
-# In a copy of the tree, with a server of their own.
-suite_memory() {
-	local -x COPT="-fsanitize=address,undefined -fno-omit-frame-pointer -g -O1"
-	mkdir "$run/memory" && cp -pr Makefile crm_sync* src sql expected test "$run/memory" && cd "$run/memory" || return
-	make -s clean PG_CONFIG="$pg_config" with_llvm=no && make -s -C test/unit clean PG_CONFIG="$pg_config"
-	if ! { make_examined && rebuild; }; then
-		cat "$run/mutant.log" "$run/install.log" 2>/dev/null
-		count 0 1
-		return
-	fi
-	stop_cluster
-	pg_ctl -p "$run/examined" -D "$run/data" -l "$run/memory.log" -w -s start </dev/null || {
-		cat "$run/memory.log" "$run"/asan.* 2>/dev/null
-		count 0 1
-		return
-	}
-	suite_unit
-	suite_regress_json
-	suite_isolation
-	stop_cluster
-	if memory_reports; then
-		count 0 1
-	else
-		count 1 0
-	fi
-	cd "$OLDPWD" && COPT= install_extension CC=gcc
-	pg_ctl -D "$run/data" -l "$run/server.log" -w -s start </dev/null
 }
 
 # ------------------------------------------------------------------- mutants
@@ -483,6 +431,7 @@ start_cluster || {
 	all_failed=$((all_failed + 1))
 	finish
 }
+[[ " ${SUITES:-} " != *" canary "* ]] || run_suite canary "what must be reported"
 wanted tap && start_beside tap "TAP"
 wanted unit && run_suite unit "unit tests in C"
 wanted fuzz && run_suite fuzz "fuzzing"
@@ -494,6 +443,7 @@ wanted bench && run_suite bench "bench, small"
 wanted mutants && run_suite mutants "tests that can fail"
 wanted defects && run_suite defects "defects that fuzzing finds"
 [[ " ${SUITES:-} " != *" coverage "* ]] || run_suite coverage "coverage of the parsers"
-[ -z "${CRM_LONG:-}" ] || ! wanted memory || run_suite memory "under sanitizers"
+[ -z "${CRM_LONG:-}" ] || ! wanted sanitizers || run_suite sanitizers "all, with sanitizers"
+[ -z "${CRM_LONG:-}" ] || ! wanted valgrind || run_suite valgrind "all, under valgrind"
 stop_cluster
 finish

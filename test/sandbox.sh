@@ -104,6 +104,7 @@ captures=${CRM_CAPTURES:-$top/../shared/captures}
 if [ "$what" = run ] && [ -d "$captures" ]; then
 	copy "$captures" "$work/captures" || fail "$captures could not be copied to $work"
 fi
+[ "$what" != run ] || bash "$top/test/setup.sh" source "$work/source" || exit 1
 
 chmod -R u+rwX "$work"
 as_user=()

@@ -2,7 +2,9 @@
 #
 # Installs what building and testing need, and only what is missing: as root
 # with apt-get, as another user through sudo.  Silent when all is there.
-# "setup.sh run" also wants the servers that tests of logins and of TLS start.
+# "setup.sh run" also wants the servers that tests of logins and of TLS start, and
+# what the suites want that are to be run.  "setup.sh source DIRECTORY" fetches
+# PostgreSQL's source package, unless no suite is to be run that builds it.
 #
 # PG_CONFIG names another PostgreSQL than the one that pg_config in PATH
 # belongs to; it is then expected to be complete.
@@ -58,6 +60,11 @@ has_llvm() {
 	[[ $(clang -print-prog-name=llvm-cov 2>/dev/null) == /* ]] || command -v llvm-cov >/dev/null
 }
 
+# Is this suite, which only the long tests have, to be run?
+wants() {
+	[[ " ${SUITES:-} " == *" $1 "* ]] || { [ -n "${CRM_LONG:-}" ] && [ -z "${SUITES:-}" ]; }
+}
+
 # The major version of the PostgreSQL to install: the one that is there in
 # part, else the distribution's own.
 major() {
@@ -96,6 +103,11 @@ missing_servers() {
 	[ -x /usr/sbin/krb5kdc ] || echo "krb5-kdc"
 	[ -x /usr/sbin/kadmin.local ] || echo "krb5-admin-server"
 	command -v kinit >/dev/null || echo "krb5-user"
+	wants valgrind || return
+	command -v valgrind >/dev/null || echo "valgrind"
+	command -v bison >/dev/null || echo "bison"
+	command -v flex >/dev/null || echo "flex"
+	command -v bzip2 >/dev/null || echo "bzip2"
 }
 
 # --------------------------------------------------------------- installing
@@ -162,6 +174,35 @@ name_packages() {
 	version=$(major) || [ "${wanted%@*}" = "$wanted" ] || return 1
 	read -r -a names <<<"${wanted//@/$version}"
 }
+
+# ------------------------------------------------------------------- a source
+
+# From where the binary package comes, whether or not apt was told of sources, in
+# the newest version that is to be had: a mirror's list may name one that is not
+# there yet.
+fetch_source() {
+	local package version options
+	package=postgresql-$(major) && mkdir -p "$1/parts" "$1/lists/partial" "$1/cache" && cd "$1" || return
+	apt-cache policy "$package" |
+		sed -n 's|^ *-\{0,1\}[0-9]* \([a-z+]*:[^ ]*\) \([^ ]*\)/\([^ /]*\) .*|deb-src \1 \2 \3|p' |
+		sort -u >parts/source.list
+	options=(-q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$PWD/parts"
+		-o Dir::State::lists="$PWD/lists" -o Dir::Cache="$PWD/cache" -o APT::Sandbox::User=)
+	apt-get "${options[@]}" update >>"$log" 2>&1 || return
+	for version in $(apt-cache "${options[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -urV); do
+		apt-get "${options[@]}" source --download-only "$package=$version" >>"$log" 2>&1 && return
+	done
+	return 1
+}
+
+if [ "$what" = source ]; then
+	wants valgrind || exit 0
+	log=$(mktemp) || exit 1
+	trap 'rm -f "$log"' EXIT
+	echo "setup: fetching PostgreSQL's source package"
+	fetch_source "$2" || fail "PostgreSQL's source package can't be had"
+	exit 0
+fi
 
 wanted=$(missing | tr '\n' ' ')
 wanted=${wanted% }

@@ -105,17 +105,20 @@ crm_login_prepare(CrmConnection *conn)
 	return login->count;
 }
 
+/* Only success proves that somebody was let in: the rest may come from a proxy. */
 void
 crm_login_sent(CrmConnection *conn, CrmHttpExchange *exchange)
 {
 	CrmLogin   *login = conn->login;
+	int			status;
 
 	if (login == NULL || login->adfs != NIL || login->accepted)
 		return;
 	crm_http_wait_any(&exchange, 1);
-	if (crm_http_status(exchange) == 401)
+	status = crm_http_status(exchange);
+	if (status == 401)
 		note_refusal(login, "CDMS answered 401.");
-	else
+	else if (status >= 200 && status < 300)
 		login->accepted = true;
 }
 

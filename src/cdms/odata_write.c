@@ -223,6 +223,7 @@ take_off(CrmWrite *write, void *arg)
 	flight->request = crm_odata_write_request(flight->conn, write);
 	flight->login = crm_login_prepare(flight->conn);
 	flight->exchange = crm_http_start(flight->conn->http, flight->request);
+	crm_login_sent(flight->conn, flight->exchange);
 }
 
 /*

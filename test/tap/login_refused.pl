@@ -99,8 +99,36 @@ if ($ENV{CRM_LONG})
 }
 $node->stop;
 
-# Without preloading each session knows its own refusals only.
+# Many requests side by side show a password once that nobody was let in by yet: also
+# writes, and also when the first has no answer.
 $node = CrmTest::node('session');
+for my $auth ('basic', 'ntlm')
+{
+	prepare($node, $auth);
+	$node->safe_psql('postgres', q{
+		SET client_min_messages = warning;
+		GRANT USAGE ON FOREIGN SERVER cdms TO regress_crm_ann;
+		GRANT ALL ON SCHEMA crm TO regress_crm_ann;
+		ALTER FOREIGN TABLE crm.organisation OWNER TO regress_crm_ann;
+		SET ROLE regress_crm_ann;
+		SELECT crm_sync.create_store('crm.organisation'), crm_sync.pull('crm.organisation')});
+	for my $fault ('', "SELECT cdms.fault('reset-before', '--verb', 'POST');", "SELECT cdms.fault('status', '--status', '503', '--verb', 'POST');")
+	{
+		my $what = $fault =~ /'(\S+)', '--(?:verb|status)/ ? $1 : 'nothing';
+
+		$node->safe_psql('postgres', "SELECT cdms.control('logins', '--clear'), cdms.log_clear(); $fault");
+		my (undef, undef, $errors) = $node->psql('postgres',
+			q{\set VERBOSITY verbose
+			  INSERT INTO crm.organisation (name) SELECT 'New ' || n FROM generate_series(1, 10) n});
+		like($errors, qr/ERROR:  28P01: |ERROR:  HV000: .*401/s, "$auth: ten rows with a wrong password, $what befalls the first");
+		is(wrong_passwords($node, $auth), 1, "$auth: which is shown once");
+		$node->safe_psql('postgres', "SELECT cdms.fault('clear')");
+	}
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM crm.organisation_store WHERE name LIKE 'New%'}), '0', "$auth: none is there");
+}
+$node->safe_psql('postgres', 'DROP SCHEMA crm CASCADE');
+
+# Without preloading each session knows its own refusals only.
 prepare($node, 'basic');
 my $session = CrmSession->new($node);
 $session->query($read);

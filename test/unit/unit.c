@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "unit.h"
@@ -23,6 +24,7 @@ PG_FUNCTION_INFO_V1(crm_unit_run);
 
 int			unit_peer;
 bool		unit_long;
+bool		unit_watched;
 
 static const ErrorData no_error;
 const ErrorData *unit_error = &no_error;
@@ -238,6 +240,7 @@ crm_unit_run(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	unit_peer = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
 	unit_long = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	unit_watched = GetConfigOption("crm_unit.watched", true, false) != NULL;
 
 	for (const UnitSuite *suite = suites; suite != NULL; suite = suite->next)
 	{

@@ -55,6 +55,12 @@ extern int	unit_peer;
 /* Are the long tests wanted too? */
 extern bool unit_long;
 
+/*
+ * Is the server watched by a tool that makes it slow (setting crm_unit.watched)?
+ * Then nothing is said of how long things take.
+ */
+extern bool unit_watched;
+
 /* What the last CHECK_ERROR caught; all NULL and 0: nothing.  Never NULL. */
 extern const ErrorData *unit_error;
 
