@@ -99,25 +99,27 @@ crm_connection_init(void)
 /*
  * As in postgres_fdw: someone who is not a superuser must bring a password of
  * his own, lest he borrow the server's identity.  Kerberos tickets and client
- * certificates are the server's.
+ * certificates are the server's, whatever is shown beside them.
  */
 static void
 check_password(ForeignServer *server, UserMapping *mapping, Oid userid)
 {
-	const LoginMethod *method = login_method(server);
+	const char *password = crm_option(mapping->options, "password");
+	bool		lends = !login_method(server)->has_password ||
+		crm_option(server->options, "client_cert") != NULL;
 
 	if (superuser_arg(userid) || !crm_option_bool(mapping->options, "password_required", true) ||
-		(method->has_password && crm_option(mapping->options, "password")))
+		(!lends && password && *password))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
 			 errmsg("password is required"),
-			 method->has_password ?
-			 errdetail("Non-superusers must provide a password in the user mapping.") :
+			 lends ?
 			 errdetail("Non-superusers may not use the database server's own ticket or "
-					   "certificate."),
-			 method->has_password ? 0 :
-			 errhint("A superuser can set password_required 'false' in the user mapping.")));
+					   "certificate.") :
+			 errdetail("Non-superusers must provide a password in the user mapping."),
+			 lends ?
+			 errhint("A superuser can set password_required 'false' in the user mapping.") : 0));
 }
 
 /* Without a name nobody could be found by the password. */
