@@ -102,3 +102,11 @@ mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOi
 # Names are not SQL.
 mutant identifiers src/sync/store.c 's/return pstrdup(quote_identifier(column->name));/return pstrdup(column->name);/' \
 	tap/identifiers_at_random
+
+# Hostile owners, and those who would use an owner's rights.
+mutant store-is-a-table src/sync/table.c 's/get_rel_relkind(relid) == RELKIND_RELATION \&\&/true \&\&/' \
+	regress/hostile_owners
+mutant owners-path src/rights.c 's/"pg_catalog, pg_temp"/GetConfigOption("search_path", false, false)/' \
+	regress/hostile_owners
+mutant one-meaning src/sync/age.c 's/return !contain_mutable_functions(.*/return true;/' \
+	regress/hostile_owners

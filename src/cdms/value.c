@@ -31,6 +31,7 @@
 #include "cdms/type.h"
 #include "cdms/value.h"
 #include "net/xml.h"
+#include "rights.h"
 
 /* ------------------------------------------------- a property in the CONTEXT */
 
@@ -296,18 +297,13 @@ call_input(const CrmField *field, const char *text)
 Datum
 crm_value_input(const CrmField *field, const char *text)
 {
-	Oid			user;
-	int			security;
-	int			level;
+	CrmRights	former;
 	volatile Datum value = 0;
 
-	GetUserIdAndSecContext(&user, &security);
-	if (field->pgtype == field->basetype || !OidIsValid(field->owner) || field->owner == user)
+	if (field->pgtype == field->basetype || !OidIsValid(field->owner))
 		return call_input(field, text);
 
-	level = NewGUCNestLevel();
-	SetUserIdAndSecContext(field->owner, security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	crm_rights_take(&former, field->owner);
 	/* Not every ERROR from here ends a transaction: a write's becomes its outcome. */
 	PG_TRY();
 	{
@@ -315,8 +311,7 @@ crm_value_input(const CrmField *field, const char *text)
 	}
 	PG_FINALLY();
 	{
-		SetUserIdAndSecContext(user, security);
-		AtEOXact_GUC(false, level);
+		crm_rights_give_back(&former);
 	}
 	PG_END_TRY();
 	return value;

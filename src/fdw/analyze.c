@@ -116,7 +116,7 @@ sample_store(Sample *sample)
 		appendStringInfo(&sql, "%s%s", i ? ", " : "",
 						 crm_store_column_sql(table, &table->columns[i]));
 	appendStringInfo(&sql, " FROM %s", table->store_name);
-	crm_statement_run(crm_statement_prepare(sql.data, 0, NULL, table->owner, NIL),
+	crm_statement_run(crm_statement_prepare(sql.data, 0, NULL, table, NIL),
 					  NULL, NULL, sample_store_row, sample);
 }
 

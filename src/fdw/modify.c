@@ -21,6 +21,7 @@
 #include "utils/ruleutils.h"
 
 #include "compat.h"
+#include "rights.h"
 #include "fdw/fdw.h"
 #include "sync/statement.h"
 #include "sync/store.h"
@@ -115,8 +116,14 @@ store_default(CrmTable *table, CrmColumn *column)
 {
 	Relation	store = table_open(table->store, AccessShareLock);
 	Node	   *value = build_column_default(store, column->store_attnum);
-	char	   *sql = value ? deparse_expression(value, NIL, false, false) : "NULL";
+	char	   *sql = "NULL";
+	CrmRights	former;
 
+	/* As it will be read: else a name could be read as another's. */
+	crm_rights_take(&former, table->owner);
+	if (value)
+		sql = deparse_expression(value, NIL, false, false);
+	crm_rights_give_back(&former);
 	table_close(store, NoLock);
 	return sql;
 }
@@ -266,7 +273,7 @@ prepare(ModifyState *state, char *(*make_sql) (ModifyState *, OnConflictAction),
 		types[foreach_current_index(lc)] = ((CrmColumn *) lfirst(lc))->type;
 	types[n] = UUIDOID;
 	state->statement = crm_statement_prepare(make_sql(state, on_conflict), by_key ? n + 1 : n,
-											 types, state->table->owner, NIL);
+											 types, state->table, NIL);
 }
 
 void

@@ -218,7 +218,7 @@ prepare_store_scan(ForeignScanState *node, CrmScanState *state)
 		nparams += 2;
 	}
 	state->statement = crm_statement_prepare(select_sql(table, state->attnums, source, from),
-											 nparams, types, table->owner,
+											 nparams, types, table,
 											 crm_source_quals(source, table, quals));
 }
 

@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/nodes.h"
+#include "optimizer/optimizer.h"
 #include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -161,6 +162,13 @@ hash_conditions(List *quals)
 	return hash_bytes_extended((unsigned char *) text, to - text, QUESTION_CONDITIONS);
 }
 
+/* Of conditions with current_user, a setting or now() in them, each asker means another. */
+static bool
+have_one_meaning(const CrmAsk *ask)
+{
+	return !contain_mutable_functions((Node *) ask->quals);
+}
+
 /* ------------------------------------------------ is it known, and new */
 
 static bool
@@ -273,6 +281,8 @@ are_keys_known(Look *look, const CrmAsk *ask)
 static bool
 are_conditions_known(Look *look, const CrmAsk *ask)
 {
+	if (!have_one_meaning(ask))
+		return false;
 	look->key.question = hash_conditions(ask->quals);
 	return is_pending(look) || (!IsolationUsesXactSnapshot() && is_published(look));
 }
@@ -340,7 +350,7 @@ crm_age_note(CrmTable *table, const CrmAsk *ask, bool whole, int64 asked)
 	CrmMomentKey key;
 	bool		publish = !IsolationUsesXactSnapshot();
 
-	if (table->max_age == 0)
+	if (table->max_age == 0 || (!whole && !ask->by_key && !have_one_meaning(ask)))
 		return;
 	prepare_memory();
 	key = key_for(table);

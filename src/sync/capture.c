@@ -117,9 +117,14 @@ pushed_columns(CrmTable *table, RowChange *row)
 static const pg_uuid_t *
 row_key(CrmTable *table, RowChange *row, HeapTuple tuple)
 {
+	AttrNumber	attnum = table->key->store_attnum;
+	TupleDesc	desc = RelationGetDescr(row->rel);
 	bool		isnull;
-	Datum		key = column_value(row, tuple, table->key->store_attnum, &isnull);
+	Datum		key;
 
+	if (attnum > desc->natts || TupleDescAttr(desc, attnum - 1)->atttypid != UUIDOID)
+		crm_table_throw_altered(table);
+	key = column_value(row, tuple, attnum, &isnull);
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),

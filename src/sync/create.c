@@ -26,6 +26,7 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
+#include "rights.h"
 #include "sync/table.h"
 
 CRM_FUNCTION(crm_create_store);
@@ -285,10 +286,8 @@ crm_create_store(PG_FUNCTION_ARGS)
 	CrmTable   *table;
 	char	   *schema;
 	char	   *name;
-	int			level;
+	CrmRights	former;
 	Oid			store;
-	Oid			user;
-	int			security;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -299,18 +298,11 @@ crm_create_store(PG_FUNCTION_ARGS)
 	store_name(table, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1), &schema, &name);
 
 	refuse_generated(table);
-	level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-
 	/* Whoever calls it, defaults and checks of the tables are their owner's. */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
-						   (table->owner == user ? 0 : SECURITY_RESTRICTED_OPERATION));
+	crm_rights_take(&former, table->owner);
 	SPI_connect();
 	store = make_store(table, schema, name);
 	SPI_finish();
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(false, level);
+	crm_rights_give_back(&former);
 	PG_RETURN_OID(store);
 }

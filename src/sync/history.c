@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -19,9 +20,11 @@
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 
 #include "compat.h"
+#include "rights.h"
 #include "sync/ledger.h"
 #include "sync/statement.h"
 #include "sync/table.h"
@@ -101,7 +104,7 @@ collect_versions(CrmTable *table, TimestampTz at)
 	CrmStatement *unchanged =
 	crm_statement_prepare(psprintf("SELECT s.%s, pg_catalog.to_jsonb(s) FROM %s s",
 								   quote_identifier(table->key->name), table->store_name),
-						  0, NULL, table->owner, NIL);
+						  0, NULL, table, NIL);
 
 	hash_seq_init(&scan, versions.keys);
 	while ((version = hash_seq_search(&scan)) != NULL)
@@ -157,28 +160,30 @@ put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
 static void
 put_versions_as_owner(ReturnSetInfo *result, CrmTable *table, TimestampTz at)
 {
-	int			level = NewGUCNestLevel();
-	Oid			user;
-	int			security;
+	CrmRights	former;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
-						   (table->owner == user ? 0 : SECURITY_RESTRICTED_OPERATION));
+	crm_rights_take(&former, table->owner);
 	put_versions(result, table, collect_versions(table, at));
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(false, level);
+	crm_rights_give_back(&former);
 }
 
 Datum
 crm_as_of(PG_FUNCTION_ARGS)
 {
 	CrmTable   *table = argument_table(fcinfo);
+	Relation	rel = relation_open(table->relid, AccessShareLock);
 
+	/*
+	 * As long as it is open its owner's code, which runs here, can't alter it: the rows
+	 * would be of another shape than was announced.
+	 */
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(1))
-		return (Datum) 0;
-	require_history(table, PG_GETARG_TIMESTAMPTZ(1));
-	put_versions_as_owner((ReturnSetInfo *) fcinfo->resultinfo, table, PG_GETARG_TIMESTAMPTZ(1));
+	if (!PG_ARGISNULL(1))
+	{
+		require_history(table, PG_GETARG_TIMESTAMPTZ(1));
+		put_versions_as_owner((ReturnSetInfo *) fcinfo->resultinfo, table, PG_GETARG_TIMESTAMPTZ(1));
+	}
+	relation_close(rel, NoLock);
 	return (Datum) 0;
 }
 

@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -247,15 +248,9 @@ static OwnStatement note_loaded = {
 	3, {OIDOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
-/*
- * Sessions must not wait for each other's uncommitted rows: so whoever holds the
- * advisory lock writes, the others leave it.
- */
 static OwnStatement write_progress = {
 	"INSERT INTO crm_sync.progress AS p (store, mapping, pulled_through, asked_at, version, next_version) "
 	"SELECT $1::pg_catalog.regclass, $2, $3, $4, $6, $7 "
-	"WHERE pg_catalog.pg_try_advisory_xact_lock('crm_sync.progress'::pg_catalog.regclass::pg_catalog.oid"
-	"::pg_catalog.int4, $1::pg_catalog.int4) "
 	"ON CONFLICT (store) DO UPDATE SET mapping = excluded.mapping, "
 	"pulled_through = excluded.pulled_through, asked_at = excluded.asked_at, "
 	"version = excluded.version, next_version = excluded.next_version, "
@@ -772,6 +767,19 @@ crm_ledger_progress(Oid store, const char *mapping, CrmProgress *progress)
 	return run_own(&read_progress, values, NULL, keep_progress, progress) > 0;
 }
 
+/*
+ * Sessions must not wait for each other's uncommitted rows: so whoever has the lock
+ * writes, until his transaction ends, and the others leave it.  It is none that a
+ * user can take.
+ */
+static bool
+may_write_progress(Oid store)
+{
+	Oid			progress = get_relname_relid("progress", get_namespace_oid("crm_sync", false));
+
+	return ConditionalLockDatabaseObject(progress, store, 0, ExclusiveLock);
+}
+
 void
 crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progress, bool anew)
 {
@@ -781,7 +789,8 @@ crm_ledger_set_progress(Oid store, const char *mapping, const CrmProgress *progr
 		BoolGetDatum(anew), Int64GetDatum(progress->version), Int64GetDatum(progress->next_version)
 	};
 
-	run_own(&write_progress, values, NULL, NULL, NULL);
+	if (may_write_progress(store))
+		run_own(&write_progress, values, NULL, NULL, NULL);
 }
 
 void

@@ -85,6 +85,7 @@ crm_overlay_put(CrmOverlay *overlay, const CrmObject *object)
 	MemoryContext before;
 	OverlayRow *entry;
 
+	crm_table_check_unaltered(table);
 	memset(nulls, true, desc->natts * sizeof(bool));
 	for (int i = 0; i < table->ncolumns; i++)
 	{
@@ -121,6 +122,7 @@ collect(CrmOverlay *overlay, Oid *types, Datum *values)
 	HASH_SEQ_STATUS scan;
 	OverlayRow *row;
 
+	crm_table_check_unaltered(overlay->table);
 	hash_seq_init(&scan, overlay->rows);
 	while ((row = hash_seq_search(&scan)) != NULL)
 	{

@@ -259,7 +259,7 @@ pull_unseen(Pull *pull, List *quals)
 	CrmStatement *statement =
 	crm_statement_prepare(psprintf("SELECT %s FROM %s%s", key, table->store_name,
 								   pull->all_seen ? psprintf(" ORDER BY %s", key) : ""),
-						  0, NULL, table->owner, quals);
+						  0, NULL, table, quals);
 
 	crm_statement_run(statement, NULL, NULL, keep_unseen, &list);
 	pull_keys(pull, list.keys, list.n);
@@ -292,7 +292,8 @@ crm_pull_mapping(CrmTable *table)
 			continue;
 		field = &table->entity.fields[column->field];
 		appendStringInfo(&text, " %s/%s %s %d", field->property, field->member ? field->member : "",
-						 format_type_with_typemod(field->pgtype, field->pgtypmod),
+						 format_type_extended(field->pgtype, field->pgtypmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
 						 column->store_attnum);
 	}
 	return psprintf("%016" PRIx64,
@@ -574,7 +575,7 @@ crm_pull_store_is_empty(CrmTable *table)
 	CrmStatement *statement =
 	crm_statement_prepare(psprintf("SELECT %s FROM %s LIMIT 1", quote_identifier(table->key->name),
 								   table->store_name),
-						  0, NULL, table->owner, NIL);
+						  0, NULL, table, NIL);
 	bool		found = false;
 
 	crm_statement_run(statement, NULL, NULL, note_row, &found);

@@ -351,7 +351,7 @@ read_store(Reconcile *reconcile)
 	CrmStatement *statement =
 	crm_statement_prepare(psprintf("SELECT %s FROM %s ORDER BY %s", key,
 								   reconcile->table->store_name, key),
-						  0, NULL, reconcile->table->owner, NIL);
+						  0, NULL, reconcile->table, NIL);
 	Snapshot	snapshot = take_snapshot();
 	CrmScan    *scan = crm_scan_open(statement, snapshot);
 	KeyArray	unseen = make_keys();

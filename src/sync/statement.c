@@ -5,15 +5,15 @@
  * SPI would do, but for two things: it checks rights against the current user,
  * so that one would have to become the owner and with him run the triggers and
  * operators of others; and it copies the rows it returns.  So the statement is
- * analysed here, the role is written into its range table, and the executor is
+ * analysed here, the owner is written into its range table, and the executor is
  * driven directly.
  */
 #include "postgres.h"
 
 #include "access/table.h"
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
 #include "parser/parsetree.h"
@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "rights.h"
 #include "sync/statement.h"
 
 #define EXPECTED_ROWS 50		/* a page */
@@ -50,22 +51,20 @@ typedef struct VisitReceiver
 } VisitReceiver;
 
 /*
- * Names are looked up as the role: a reader need have no rights on the store's
- * schema.  Nothing of anybody's runs here.
+ * Names are looked up as the table's owner: a reader need have no rights on the
+ * store's schema.  Nothing of anybody's runs here.
  */
 static Query *
-analysed(CrmStatement *statement, Oid role)
+analysed(CrmStatement *statement, CrmTable *table)
 {
 	Query	   *query;
-	Oid			user;
-	int			security;
+	CrmRights	former;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
+	crm_rights_take(&former, table->owner);
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(statement->sql)),
 									  statement->sql, statement->types, statement->nparams,
 									  statement->rows);
-	SetUserIdAndSecContext(user, security);
+	crm_rights_give_back(&former);
 	return query;
 }
 
@@ -86,16 +85,44 @@ refuse_rules(Query *query)
 	table_close(target, NoLock);
 }
 
-static void
-plan(CrmStatement *statement, Oid role, List *quals)
+/*
+ * The SQL names the store, by its name.  While CDMS was asked somebody may have given
+ * the name to something else, or have made a view of the store, whose functions would
+ * run as whoever runs the statement; now it is locked.
+ */
+static bool
+check_relations(Node *node, void *table)
 {
-	Query	   *query = analysed(statement, role);
+	ListCell   *lc;
 
-	crm_query_check_as(query, role);
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, check_relations, table);
+	foreach(lc, ((Query *) node)->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION &&
+			(rte->relid != ((CrmTable *) table)->store ||
+			 get_rel_relkind(rte->relid) != RELKIND_RELATION))
+			crm_table_throw_altered(table);
+	}
+	return query_tree_walker((Query *) node, check_relations, table, 0);
+}
+
+static void
+plan(CrmStatement *statement, CrmTable *table, List *quals)
+{
+	Query	   *query = analysed(statement, table);
+
+	(void) check_relations((Node *) query, table);
+	refuse_rules(query);
+	crm_table_check_unaltered(table);
+	crm_query_check_as(query, table->owner);
 	if (quals != NIL)
 		query->jointree->quals =
 			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
-	refuse_rules(query);
 
 	/* Row security may add to it. */
 	query = linitial_node(Query, pg_rewrite_query(query));
@@ -108,28 +135,23 @@ plan(CrmStatement *statement, Oid role, List *quals)
  * are conditions of the reader's, in which what is his would run as well.
  */
 static void
-plan_as_owner(CrmStatement *statement, Oid role, List *quals)
+plan_as_owner(CrmStatement *statement, CrmTable *table, List *quals)
 {
-	Oid			user;
-	int			security;
-	int			level;
+	CrmRights	former;
 
-	GetUserIdAndSecContext(&user, &security);
-	if (quals != NIL || role == user)
+	if (quals != NIL)
 	{
-		plan(statement, role, quals);
+		plan(statement, table, quals);
 		return;
 	}
-	level = NewGUCNestLevel();
-	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	plan(statement, role, NIL);
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(false, level);
+	crm_rights_take(&former, table->owner);
+	plan(statement, table, NIL);
+	crm_rights_give_back(&former);
 }
 
 CrmStatement *
-crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, List *quals)
+crm_statement_prepare(const char *sql, int nparams, const Oid *types, CrmTable *table,
+					  List *quals)
 {
 	CrmStatement *statement = palloc0_object(CrmStatement);
 
@@ -138,12 +160,12 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, Oid role, 
 	statement->types = palloc_array(Oid, nparams + 1);
 	if (nparams > 0)
 		memcpy(statement->types, types, nparams * sizeof(Oid));
-	plan_as_owner(statement, role, quals);
+	plan_as_owner(statement, table, quals);
 	return statement;
 }
 
 CrmStatement *
-crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role)
+crm_statement_prepare_rows(const char *sql, TupleDesc rows, CrmTable *table)
 {
 	CrmStatement *statement = palloc0_object(CrmStatement);
 	EphemeralNamedRelation relation = palloc0_object(EphemeralNamedRelationData);
@@ -156,7 +178,7 @@ crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role)
 	statement->sql = pstrdup(sql);
 	statement->rows = create_queryEnv();
 	register_ENR(statement->rows, relation);
-	plan_as_owner(statement, role, NIL);
+	plan_as_owner(statement, table, NIL);
 	return statement;
 }
 

@@ -14,6 +14,8 @@
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
 
+#include "sync/table.h"
+
 typedef struct CrmStatement
 {
 	char	   *sql;
@@ -24,20 +26,23 @@ typedef struct CrmStatement
 } CrmStatement;
 
 /*
- * Plans one statement with $1 ... of these types.  Names and operators in sql
- * must be schema-qualified.  quals (may be NIL) are further conditions, ANDed:
- * their Vars have varno 1 and the store's attribute numbers.  Row security of
- * the relations applies as for role.  The result lives in the current context
- * and may be run as often as one likes in this transaction.
+ * Plans one statement on the table's store, and on nothing else, with $1 ... of these
+ * types.  Names and operators in sql must be schema-qualified.  quals (may be NIL)
+ * are further conditions, ANDed: their Vars have varno 1 and the store's attribute
+ * numbers.  Row security applies as for the table's owner.  The result lives in the
+ * current context and may be run as often as one likes in this transaction.
+ *
+ * ERROR 55006 when table or store are not any more what the description says.
  */
 extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const Oid *types,
-										   Oid role, List *quals);
+										   CrmTable *table, List *quals);
 
 /*
  * The same without parameters, for a statement that reads rows of this shape,
  * FROM crm_rows, which are given to it when it is run.
  */
-extern CrmStatement *crm_statement_prepare_rows(const char *sql, TupleDesc rows, Oid role);
+extern CrmStatement *crm_statement_prepare_rows(const char *sql, TupleDesc rows,
+												CrmTable *table);
 
 /*
  * A GUC nest level in which rows are found by index only.  What is planned while

@@ -20,6 +20,7 @@
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
+#include "rights.h"
 #include "sync/store.h"
 
 /*
@@ -139,15 +140,14 @@ prepare(CrmStore *store, const char *sql, int nparams, const Oid *types, TupleDe
 {
 	MemoryContext before = MemoryContextSwitchTo(store->memory);
 	int			level = crm_guc_by_index();
-	Oid			owner = store->table->owner;
 	CrmStatement *statement;
 	Oid			user;
 	int			security;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
-	statement = rows ? crm_statement_prepare_rows(sql, rows, owner) :
-		crm_statement_prepare(sql, nparams, types, owner, NIL);
+	statement = rows ? crm_statement_prepare_rows(sql, rows, store->table) :
+		crm_statement_prepare(sql, nparams, types, store->table, NIL);
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(before);
@@ -396,24 +396,11 @@ run_marked(CrmStore *store, Write *write)
 static void
 run_pulled(CrmStore *store, Write *write)
 {
-	Oid			owner = store->table->owner;
-	int			level;
-	Oid			user;
-	int			security;
+	CrmRights	former;
 
-	GetUserIdAndSecContext(&user, &security);
-	if (owner == user)
-	{
-		run_marked(store, write);
-		return;
-	}
-
-	level = NewGUCNestLevel();
-	SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	crm_rights_take(&former, store->table->owner);
 	run_marked(store, write);
-	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(false, level);
+	crm_rights_give_back(&former);
 }
 
 static HTAB *

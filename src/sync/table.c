@@ -261,9 +261,9 @@ find_key(CrmTable *table)
 }
 
 /*
- * The table that an option "store" names; InvalidOid when there is none, or when
- * it is somebody else's: his writes are not for this table's owner to read.
- * Neither the current user's rights nor his search_path matter.
+ * The table that an option "store" names; InvalidOid when there is none, when it is
+ * no table, or when it is somebody else's: his writes are not for this table's owner
+ * to read.  Neither the current user's rights nor his search_path matter.
  */
 static Oid
 resolve_store(const char *store, Oid foreign_table)
@@ -278,8 +278,8 @@ resolve_store(const char *store, Oid foreign_table)
 	if (list_length(names) == 2)
 		schema = get_namespace_oid(linitial(names), true);
 	relid = OidIsValid(schema) ? get_relname_relid(llast(names), schema) : InvalidOid;
-	return OidIsValid(relid) && relation_owner(relid) == relation_owner(foreign_table) ?
-		relid : InvalidOid;
+	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_RELATION &&
+		relation_owner(relid) == relation_owner(foreign_table) ? relid : InvalidOid;
 }
 
 /* Does it fire for what sessions write?  (One for replicas alone does not.) */
@@ -569,7 +569,8 @@ crm_table_check(CrmTable *table)
 			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
 			 errmsg("the store \"%s\" of foreign table %s does not exist",
 					table->store_option, table->name),
-			 errdetail("Or it does not belong to the foreign table's owner, as a store must."),
+			 errdetail("Or it is no table, or does not belong to the foreign table's owner, as a "
+					   "store must."),
 			 errhint("If it was renamed: ALTER FOREIGN TABLE %s OPTIONS (SET store '...'). "
 					 "To make a new one: SELECT crm_sync.create_store('%s').",
 					 table->name, table->name)));
@@ -611,6 +612,21 @@ crm_table_check_store(Oid store)
 			crm_table_check(crm_table_get(lfirst_oid(lc)));
 }
 
+/* Keys are taken from rows of the store without another look. */
+static void
+check_key_type(const CrmTable *table)
+{
+	AttrNumber	key = table->key->store_attnum;
+
+	if (key != InvalidAttrNumber && get_atttype(table->store, key) != UUIDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("the key \"%s\" of store %s is not of type uuid",
+						table->key->name, table->store_name),
+				 errhint("Give the column its type back, or call crm_sync.create_store('%s') "
+						 "with another store.", table->name)));
+}
+
 void
 crm_table_require_store(CrmTable *table)
 {
@@ -633,6 +649,36 @@ crm_table_require_store(CrmTable *table)
 					 errmsg("store %s has no column \"%s\", which foreign table %s has",
 							table->store_name, table->columns[i].name, table->name),
 					 errhint("Add it: SELECT crm_sync.create_store('%s').", table->name)));
+	check_key_type(table);
+}
+
+void
+crm_table_throw_altered(const CrmTable *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("foreign table %s or its store was altered while it was in use", table->name),
+			 errhint("Repeat the statement.")));
+}
+
+/* Is the column still what it was, on both sides? */
+static bool
+is_unaltered(const CrmTable *table, const CrmColumn *column)
+{
+	return get_attnum(table->relid, column->name) == column->attnum &&
+		get_atttype(table->relid, column->attnum) == column->type &&
+		get_attnum(table->store, column->name) == column->store_attnum;
+}
+
+void
+crm_table_check_unaltered(const CrmTable *table)
+{
+	check_key_type(table);
+	if (table->valid)
+		return;
+	for (int i = 0; i < table->ncolumns; i++)
+		if (!is_unaltered(table, &table->columns[i]))
+			crm_table_throw_altered(table);
 }
 
 void

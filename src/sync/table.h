@@ -11,6 +11,7 @@
 #include "utils/relcache.h"
 
 #include "cdms/cdms.h"
+#include "compat.h"
 
 typedef enum CrmOnMissing
 {
@@ -98,6 +99,14 @@ extern void crm_table_check_store(Oid store);
 
 /* ERROR unless the table has a store and both sides have the same columns. */
 extern void crm_table_require_store(CrmTable *table);
+
+/*
+ * ERROR 55006 when columns of the table or the store were altered since it was
+ * described: whose code ran meanwhile may have done so.  Whoever calls it has the
+ * store locked.
+ */
+extern void crm_table_check_unaltered(const CrmTable *table);
+pg_noreturn extern void crm_table_throw_altered(const CrmTable *table);
 
 /* ERROR 42501 unless the current user owns the foreign table. */
 extern void crm_table_require_owner(CrmTable *table);
