@@ -124,6 +124,15 @@ CREATE FUNCTION cdms.format() RETURNS text
     LANGUAGE sql STABLE
     RETURN coalesce(nullif(current_setting('cdms.format', true), ''), 'json');
 
+-- What a statement may take from here on; longer where the server is watched by a
+-- tool (cdms.slower: so many times).  RESET statement_timeout ends it.
+CREATE FUNCTION cdms.limit_time(most interval) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+        SELECT set_config('statement_timeout',
+            (extract(epoch FROM most) * 1000 * coalesce(nullif(current_setting('cdms.slower', true), ''), '1')::int)::int::text, false);
+    END;
+
 -- The server "cdms" in that format, and a user mapping; further options as
 -- CREATE SERVER takes them: cdms.create_server($$ max_age '5s' $$).  One request at a
 -- time unless they say otherwise, or the log's order would be a matter of luck.

@@ -134,7 +134,8 @@ keep_results() {
 
 # regress FORMAT
 regress() {
-	CRM_FORMAT=$1 make -s installcheck PG_CONFIG="$pg_config" ISOLATION= >"$run/regress.out" 2>&1
+	PGOPTIONS=${CRM_REPORTS:+-c cdms.slower=60} CRM_FORMAT=$1 \
+		make -s installcheck PG_CONFIG="$pg_config" ISOLATION= >"$run/regress.out" 2>&1
 	local status=$?
 	cat "$run/regress.out"
 	[ "$status" -eq 0 ] || cat regression.diffs

@@ -105,6 +105,8 @@ missing_servers() {
 	command -v kinit >/dev/null || echo "krb5-user"
 	wants valgrind || return
 	command -v valgrind >/dev/null || echo "valgrind"
+	[ -f /usr/include/unicode/ucol.h ] || echo "libicu-dev"
+	command -v pkg-config >/dev/null || echo "pkg-config"
 	command -v bison >/dev/null || echo "bison"
 	command -v flex >/dev/null || echo "flex"
 	command -v bzip2 >/dev/null || echo "bzip2"

@@ -386,7 +386,11 @@ loop_excuse(CrmLoop *loop, double milliseconds)
 	}
 }
 
-/* Begins what is in the queue, as far as there is room. */
+/*
+ * Begins what is in the queue, as far as there is room.  The first turn may be the
+ * last: newer libcurls read an answer that is there by the time they have asked.
+ * Nothing would stir any more then.
+ */
 static void
 loop_advance(CrmLoop *loop)
 {
@@ -398,6 +402,7 @@ loop_advance(CrmLoop *loop)
 		loop_move(request, &loop->running);
 		loop->nrunning++;
 		loop_turn(loop, CURL_SOCKET_TIMEOUT, 0);
+		loop_collect(loop);
 	}
 }
 
