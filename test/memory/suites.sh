@@ -6,12 +6,12 @@
 # the tests is watched, whoever starts it.  What the tools have to say is in
 # $CRM_REPORTS, a file for each process; one report fails the suite.
 
-# make_programs NAME COMMAND: the lines of a shell script, the last of which runs
-# the server with "$@".  Sets $programs and $reports.
+# make_programs NAME BINDIR COMMAND: the lines of a shell script, the last of which
+# runs the server there with "$@".  Sets $programs and $reports.
 make_programs() {
 	programs=$run/$1/programs reports=$run/$1/reports
-	mkdir -p "$programs" "$reports" "$run/$1/run" && cp "${bindir_of:-$bindir}/pg_ctl" "$programs" &&
-		printf '#!/bin/sh\n%s\n' "$2" >"$programs/postgres" && chmod 755 "$programs/postgres"
+	mkdir -p "$programs" "$reports" "$run/$1/run" && cp "$2/pg_ctl" "$programs" &&
+		printf '#!/bin/sh\n%s\n' "$3" >"$programs/postgres" && chmod 755 "$programs/postgres"
 }
 
 # watched NAME SUITES [NAME=VALUE]...
@@ -38,6 +38,15 @@ watched() {
 	fi
 }
 
+# What AddressSanitizer reports ends the session, and with it everybody's.
+wait_for_server() {
+	local _
+	for _ in {1..300}; do
+		! psql -qXAtc 'SELECT 1' >/dev/null 2>&1 || return 0
+		sleep 0.1
+	done
+}
+
 # In a watched server, before anything else: what canary.c does wrong is reported, as
 # $CRM_CANARY says, "function=words" for each.
 suite_canary() {
@@ -47,6 +56,7 @@ suite_canary() {
 		-o "$library" test/memory/canary.c || return
 	for expected in $CRM_CANARY; do
 		function=${expected%%=*} words=${expected#*=}
+		wait_for_server
 		psql -qX -c "CREATE FUNCTION pg_temp.$function() RETURNS void LANGUAGE c AS '$library', '$function'" \
 			-c "SELECT pg_temp.$function()"
 		if report=$(grep -l -- "${words//_/ }" "$CRM_REPORTS"/*); then
@@ -57,11 +67,7 @@ suite_canary() {
 			count 0 1
 		fi
 	done
-	# AddressSanitizer ends the session, and with it everybody's.
-	for _ in {1..100}; do
-		psql -qXAtc 'SELECT 1' >/dev/null 2>&1 && return
-		sleep 0.1
-	done
+	wait_for_server
 }
 
 # AddressSanitizer and UndefinedBehaviorSanitizer, in the installed server: the
@@ -73,7 +79,7 @@ suite_sanitizers() {
 		return
 	}
 	libraries="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $run/preload.so"
-	make_programs sanitizers "
+	make_programs sanitizers "$bindir" "
 		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:halt_on_error=1:abort_on_error=1:disable_coredump=1:log_path=$run/sanitizers/reports/asan
 		export UBSAN_OPTIONS=print_stacktrace=1:log_path=$run/sanitizers/reports/ubsan
 		export LD_PRELOAD='$libraries'
@@ -106,12 +112,13 @@ suite_valgrind() {
 		count 0 1
 		return
 	}
-	local bindir_of=$run/valgrind/postgres/bin pg_config=$run/valgrind/postgres/bin/pg_config
-	make_programs valgrind "
+	local built=$run/valgrind/postgres/bin
+	local pg_config=$built/pg_config
+	make_programs valgrind "$built" "
 		exec valgrind --quiet --leak-check=no --trace-children=no --num-callers=24 --error-limit=no \
 			--suppressions='$run/valgrind/source/src/tools/valgrind.supp' \
 			--suppressions='$PWD/test/memory/valgrind.supp' \
-			--log-file='$run/valgrind/reports/%p' '$bindir_of/postgres' \"\$@\""
+			--log-file='$run/valgrind/reports/%p' '$built/postgres' \"\$@\""
 	watched valgrind "unit regress isolation" PG_CONFIG="$pg_config" \
 		CRM_CANARY="beyond_palloc=Invalid_read after_pfree=Invalid_read never_set=uninitialised"
 }
