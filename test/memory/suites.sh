@@ -52,7 +52,7 @@ wait_for_server() {
 suite_canary() {
 	local library=$run/canary.so expected function words report
 	gcc -shared -fPIC -O0 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-		-Wno-missing-field-initializers ${COPT:-} -I"$("$pg_config" --includedir-server)" \
+		-Wno-missing-field-initializers -Wno-uninitialized ${COPT:-} -I"$("$pg_config" --includedir-server)" \
 		-o "$library" test/memory/canary.c || return
 	for expected in $CRM_CANARY; do
 		function=${expected%%=*} words=${expected#*=}
