@@ -68,14 +68,17 @@ SELECT statement, crm.attempt(replace(statement, '$1', :'change')) FROM (VALUES
     ('SELECT crm_sync.create_store(''crm.account'')'), ('SELECT crm_sync.create_store(''crm.account'', ''crm.mine'')'),
     ('SELECT crm_sync.pull(''crm.account'')'), ('SELECT crm_sync.push(''crm.account'')'),
     ('SELECT crm_sync.retry($1)'), ('SELECT crm_sync.discard($1)'),
+    ('SELECT * FROM crm_sync.reconcile(''crm.account'')'), ('SELECT * FROM crm_sync.reconcile(''crm.account'', true)'),
     ('SELECT crm_sync.prune_history(''crm.account'', now())'),
     ('SELECT * FROM crm_sync.as_of(NULL::crm.account, now())'),
     ('ALTER FOREIGN TABLE crm.account OPTIONS (SET store ''crm.mine'')'),
     ('INSERT INTO crm_sync.outbox (store) VALUES (0)'), ('UPDATE crm_sync.outbox SET parked = false'),
     ('DELETE FROM crm_sync.history'), ('SELECT mapping FROM crm_sync.progress'),
     ('CREATE FUNCTION crm_sync.f() RETURNS int LANGUAGE sql AS ''SELECT 1''')) AS attack (statement);
-SELECT crm.attempt('SELECT * FROM crm_sync.reconcile(''crm.account'')') ~ '^(42501|0A000)',
-       crm.attempt('CALL crm_sync.load(''crm.account'')') ~ '^(42501|0A000|2D000)';
+-- At top level: within a function "load" would be refused before anybody asks whose
+-- the table is.
+CALL crm_sync.load('crm.account');
+\echo :SQLSTATE
 SELECT count(*) FROM crm_sync.pending;
 SELECT count(*) FROM crm_sync.history;
 SELECT count(*) FROM crm_sync.status;
