@@ -94,27 +94,57 @@ test_text(void)
 	CHECK_STR(crm_html_text("", 0, "x"), NULL);
 }
 
-/* Whatever comes is a page: with forms, or without. */
+/* Whatever comes is a page, with forms or without; its declarations mean nothing. */
 static void
 test_hostile(void)
 {
-	static const char *const pages[] = {
-		"", "<", "<form", "<form><input name='", "<form><input name=x value=&#0;&#x110000;>",
-		"<!DOCTYPE html SYSTEM 'file:///etc/passwd' [<!ENTITY a 'b'>]><form><input name=x value=&a;>",
-		"<?xml version='1.0' encoding='UTF-16'?><form>", "\xFF\xFE<\0f\0o", "<form>\xC3\x28<input name=\xE9>",
-		"<meta charset=ebcdic-cp-us><form><input name=x>"
+	static const struct
+	{
+		const char *page;
+		const char *forms;
+	}			pages[] = {
+		{"", ""},
+		{"<", ""},
+		{"<form", ":"},
+		{"<form><input name='", ": ="},
+		{"<form><input name=x value=&#0;&#x110000;>", ": x="},
+		{"<?xml version='1.0' encoding='UTF-16'?><form>", ":"},
+		{"\xFF\xFE<\0f\0o", ""},
+		{"<form>\xC3\x28<input name=\xE9>", ": \xC3\xA9="},
+		{"<meta charset=ebcdic-cp-us><form><input name=x>", ": x="}
 	};
-	StringInfoData deep;
 
 	for (int i = 0; i < lengthof(pages); i++)
-		(void) told(forms(pages[i]));
-	CHECK_STR(told(crm_html_forms("<form>\0<input name=x>", 21)) ? "read" : NULL, "read");
+		CHECK_STR(told(forms(pages[i].page)), pages[i].forms);
+	CHECK_STR(told(crm_html_forms("<form>\0<input name=x>", 21)), ":");
+}
+
+static void
+test_entities(void)
+{
+	const char *text = "<!DOCTYPE html [<!ENTITY a 'expanded'>]><p id=x>&a;";
+
+	CHECK_STR(told(forms("<!DOCTYPE html [<!ENTITY a 'expanded'>]><form action=/&a;>"
+						 "<input name=x value=&a;>")), "/&a;: x=&a;");
+	CHECK_STR(told(forms("<!DOCTYPE html SYSTEM 'file:///etc/passwd' ["
+						 "<!ENTITY a SYSTEM 'file:///etc/passwd'>"
+						 "<!ENTITY % b SYSTEM 'file:///etc/passwd'> %b;]>"
+						 "<form><input name=x value=&a;>")), ": x=&a;");
+	CHECK_STR(crm_html_text(text, strlen(text), "x"), "&a;");
+}
+
+/* What is nested deeper than libxml2 follows is not read. */
+static void
+test_deep(void)
+{
+	StringInfoData deep;
 
 	initStringInfo(&deep);
+	appendStringInfoString(&deep, "<form action=/before>");
 	for (int i = 0; i < 100000; i++)
 		appendStringInfoString(&deep, "<div>");
-	appendStringInfoString(&deep, "<form action=/a>");
-	CHECK(list_length(forms(deep.data)) <= 1);
+	appendStringInfoString(&deep, "<form action=/within><input name=x>");
+	CHECK_STR(told(forms(deep.data)), "/before:");
 }
 
 static const UnitTest tests[] = {
@@ -125,6 +155,8 @@ static const UnitTest tests[] = {
 	{"comments and scripts hold no forms", test_unseen},
 	{"the text of an element", test_text},
 	{"pages that are none", test_hostile},
+	{"a page's own entities are not expanded", test_entities},
+	{"depth 100,000", test_deep},
 };
 
 UNIT_SUITE("html", tests)
