@@ -19,7 +19,7 @@ my $dir = CrmServer::directory('kerberos');
 CrmServer::kerberos($dir, 'crm_sync', 'stranger');
 CrmServer::run('kinit', '-k', '-t', "$dir/crm_sync.keytab", 'crm_sync');
 
-my $node = CrmTest::node('kerberos');
+my $node = CrmTest::node('kerberos', 'log_min_messages = debug5', "log_statement = 'none'");
 my $port = CrmServer::port();
 my $simulator = $node->safe_psql('postgres', 'SELECT port FROM cdms.simulator');
 
@@ -38,13 +38,25 @@ ProxyPreserveHost On
 END
 CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
 
+# Everything that a client is told.
+my $told = '';
+
 sub sql
 {
 	my ($sql) = @_;
 	my ($status, $output, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$sql",
 		on_error_stop => 0);
 
+	$told .= "$output\n$error\n";
 	return $status == 0 && $error eq '' ? $output : "$output$error";
+}
+
+# The same for somebody who wants to be told everything.
+sub curious
+{
+	my ($sql) = @_;
+
+	return sql("SET client_min_messages = debug5; SET crm_sync.log_requests = 'notice';\n$sql");
 }
 
 my $key = 'aaaaaaaa-0000-4000-8000-000000000001';
@@ -71,11 +83,23 @@ $node->safe_psql('postgres', qq{
 	SELECT crm_sync.create_store('crm.organisation');
 });
 
+# What logged in, as Apache hands it on to CDMS; before the log is cleared.
+my @tickets;
+
+sub note_tickets
+{
+	push @tickets, $node->safe_psql('postgres', q{SELECT cdms.control('log', '--raw')})
+	  =~ /^\s*Authorization: Negotiate (\S+)/mg;
+	return;
+}
+
 # ---------------------------------------------------------------- a ticket
 
 is(sql($read), "O'Neil & Sons", 'the ticket in the credential cache logs in');
 is(users(), 'crm_sync@CRM.TEST', 'as its principal');
 is(sql("SELECT crm_sync.pull('crm.organisation')"), '499', 'page after page');
+curious($read);
+note_tickets();
 $node->safe_psql('postgres', 'SELECT cdms.log_clear()');
 is(sql("UPDATE crm.organisation SET name = 'Changed' WHERE id = '$key'"), '', 'writes are logged in, too');
 is(sql("SELECT count(*) FROM cdms.log('MERGE')"), '1', 'and leave once');
@@ -111,7 +135,9 @@ CrmServer::run('kinit', '-k', '-t', "$dir/stranger.keytab", 'stranger');
 like(sql($read), qr/ERROR:  28P01: could not read AccountSet.*CDMS answered 401/s,
 	'a principal that CDMS does not know is refused');
 CrmServer::run('kdestroy');
+note_tickets();
 $node->safe_psql('postgres', 'SELECT cdms.log_clear()');
+curious($read);
 my $error = sql("$read;\n$read");
 like($error, qr/ERROR:  28P01: could not read AccountSet.*CDMS answered 401/s, 'without a ticket nobody is let in');
 like($error, qr/ERROR:  28P01: login to server "cdms" was refused.*tried again after/s, 'which is not tried again at once');
@@ -136,6 +162,15 @@ if ($ENV{CRM_LONG})
 $ENV{KRB5_CLIENT_KTNAME} = "FILE:$dir/crm_sync.keytab";
 $node->restart;
 is(sql($read), 'Changed', 'with a keytab the server gets tickets by itself');
-unlike(slurp_file($node->logfile), qr/Negotiate/, 'no ticket was logged');
+
+# --------------------------------------------------------------- what is told
+
+like(curious($read), qr/^Changed.*NOTICE: .*crm_sync: GET http:/s, 'who asks for it is told of the request');
+my $log = slurp_file($node->logfile);
+note_tickets();
+cmp_ok(scalar @tickets, '>', 20, 'tickets were sent');
+is(scalar(grep { index($log, $_) >= 0 } @tickets), 0, 'none of them was logged');
+is(scalar(grep { index($told, $_) >= 0 } @tickets), 0, 'nor was a client told one');
+unlike("$log$told", qr/Negotiate/, 'nor the header that carries it');
 
 done_testing();
