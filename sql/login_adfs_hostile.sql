@@ -63,6 +63,11 @@ SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body',
 SELECT cdms.control('expire');
 SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--times', '2', '--body', '<html><form><p>Sorry');
 SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '500', '--body', '<html><p>MSIS7012: an error occurred');
+-- A page that refuses a form may quote what was in it: its words are not told.
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--verb', 'POST', '--status', '500', '--body',
+                   '<html><p>A potentially dangerous Request.Form value was detected (Password="clerk-secret")');
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--verb', 'POST', '--status', '401', '--body', 'not clerk-secret');
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'clerk');
 SELECT crm.attempt('huge', '--path', '/adfs/ls/', '--mb', '2');
 SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--times', '2', '--body',
                    repeat('<div>', 20000) || crm.form('', 'password'));

@@ -274,11 +274,17 @@ follow_redirect(Walk *walk, const CrmHttpResponse *response)
 	go(walk, "GET", response->location);
 }
 
+/*
+ * What answers a form may quote it, password and token ("A potentially dangerous
+ * Request.Form value was detected", says ASP.NET, and shows it): no words then.
+ */
 static void
 refuse_status(Walk *walk, const CrmHttpResponse *response)
 {
 	CrmFault   *fault = crm_fault_read(response);
 
+	if (walk->request.body)
+		fault->words = "";
 	if (response->status == 401)
 		crm_login_refuse(walk->conn, crm_fault_describe(fault));
 	crm_fault_throw(fault, walk->conn->server_name, "login failed");
