@@ -1,5 +1,5 @@
 # What crm_sync writes to the server's log: each request at the level of
-# crm_sync.log_requests, a password never, at no level.
+# crm_sync.log_requests, passwords and bodies never, at no level.
 
 use strict;
 use warnings;
@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
+use CrmControl;
 use CrmSession;
 use CrmTest;
 use MIME::Base64;
@@ -153,6 +154,79 @@ is($count, '5', 'a reader does not fail for the writer\'s password');
 is($node->safe_psql('postgres', "SELECT count(*) FROM cdms.log() WHERE log LIKE '%-> 401'"),
 	'1', 'which CDMS was sent once for all rows');
 
+# ------------------------------------------------------------------- bodies
+
+# Marks that stand in bodies alone: no statement has one in one piece, for the log
+# shows a statement that failed.
+my $cdms = CrmControl->new($node, 'postgres');
+my $from = -s $node->logfile;
+my $messages = '';
+
+sub hear
+{
+	my ($output, $errors) = run(@_);
+
+	$messages .= "$errors\n";
+	return $output;
+}
+
+sub mark
+{
+	my ($what) = @_;
+	return "'mark-of-' || '$what'";
+}
+
+$node->safe_psql('postgres', q{
+	ALTER SERVER cdms OPTIONS (ADD batch 'off');
+	CREATE FOREIGN TABLE crm.passed_through (
+		id   uuid OPTIONS (property 'AccountId') NOT NULL,
+		name text OPTIONS (property 'Name')
+	) SERVER cdms OPTIONS (entity 'Account')});
+$cdms->run('switch', 'batch', 'atomic');
+for my $format ('json', 'atom')
+{
+	for my $batch ('off', 'on')
+	{
+		$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET format '$format', SET batch '$batch')");
+		$cdms->run('log', 'clear');
+		$cdms->run('edit', 'Account', $key, '{"Name": "mark-of-answer"}');
+		is(hear($select), 'mark-of-answer', "$format, batch $batch: a value that CDMS answers with");
+		is(hear($select =~ s/account/passed_through/r), 'mark-of-answer', 'in a table without a store, too');
+		hear("SELECT count(*) FROM crm.account WHERE name = " . mark('filter'));
+		hear("UPDATE crm.account SET name = " . mark('write') . " WHERE id = '$key'");
+		hear("INSERT INTO crm.account (name) SELECT " . mark('write') . " FROM generate_series(1, 2)");
+		like(join("\n", $cdms->run('log', '--raw')), qr/mark-of-write.*mark-of-write/s, 'and values that are written');
+		# Refused, lost, cut, and no data at all.
+		$cdms->run('fault', 'status', '--verb', 'MERGE', '--status', '500');
+		$cdms->run('fault', 'status', '--path', '$batch', '--status', '500');
+		hear("UPDATE crm.account SET name = " . mark('refused') . " WHERE id = '$key'");
+		$cdms->run('fault', 'clear');
+		$cdms->run('fault', 'reset-after', '--verb', 'POST', '--times', '9');
+		hear("INSERT INTO crm.account (name) VALUES (" . mark('lost') . ")");
+		$cdms->run('fault', 'clear');
+		$cdms->run('edit', 'Account', $key, '{"Name": "mark-of-cut"}');
+		for my $fault ([ 'cut', '--bytes', '300' ], [ 'length', '--delta', '-20' ], [ 'gzip-garbage' ],
+			[ 'status', '--status', '200', '--body', '<html><p>' . 'x' x 200 . 'mark-of-page' ],
+			[ 'status', '--status', '500', '--body', '<html><p>' . 'x' x 200 . 'mark-of-page' ])
+		{
+			$cdms->run('fault', @$fault);
+			hear($select);
+			$cdms->run('fault', 'clear');
+		}
+	}
+}
+my $bodies = slurp_file($node->logfile, $from);
+ok($bodies =~ /crm_sync: GET \S*mark-of-filter/, 'the values of a filter are logged with its request');
+for my $what ('answer', 'write', 'refused', 'lost', 'cut', 'page')
+{
+	is(index($bodies, "mark-of-$what"), -1, "no body was logged: $what");
+	is(index($messages, "mark-of-$what"), -1, 'nor was it in a message');
+}
+# But what a body says of an error is the error's DETAIL.
+$cdms->run('fault', 'status', '--status', '500', '--body', '{"error": {"message": {"value": "mark-of-words"}}}');
+like((run($select))[1], qr/DETAIL:  CDMS answered 500: mark-of-words/, 'CDMS\'s words of an error are shown');
+$cdms->run('fault', 'clear');
+
 # ------------------------------------------------------ other people's requests
 
 # Somebody without rights gets the messages of his own requests, at whatever level
@@ -176,6 +250,32 @@ like($seen, qr/^hello$/m, 'he can ask');
 unlike($seen, qr/crm_sync: (?:GET|POST|MERGE|DELETE)/, 'another session\'s requests are shown to nobody');
 unlike($seen, qr/\Q$key\E/, 'nor what they were about');
 $told .= $seen;
+
+# While a request hangs, a superuser sees every session's statement as it was
+# given, and nothing more.
+my $superuser = CrmSession->new($node);
+my %hangs = (GET => $select, MERGE => "UPDATE crm.account_store SET name = 'Hangs' WHERE id = '$key'",
+	POST => "INSERT INTO crm.account (name) VALUES ('Hangs')");
+for my $verb (sort keys %hangs)
+{
+	my $busy = CrmSession->new($node);
+	my $pid = $busy->pid;
+
+	$cdms->run('log', 'clear');
+	$cdms->run('fault', 'hang', '--verb', $verb);
+	$busy->begin("$hangs{$verb};\n");
+	$node->poll_query_until('postgres', "
+		SELECT state = 'active' AND wait_event_type = 'Extension' AND cdms.requests('$verb') = 1
+			FROM pg_stat_activity WHERE pid = $pid");
+	my $activity = $superuser->query('SELECT * FROM pg_stat_activity');
+	my $others = $mallory->query('SELECT * FROM pg_stat_activity');
+	like($activity, qr/^[^\n]*\|$pid\|[^\n]*\Q$hangs{$verb}\E/m, "a superuser sees who waits for a $verb");
+	like($others, qr/^[^\n]*\|$pid\|[^\n]*<insufficient privilege>/m, 'others see that he is there');
+	$told .= "$activity\n$others\n";
+	$cdms->run('fault', 'clear');
+	$told .= $busy->finish . $busy->errors;
+	$busy->close;
+}
 
 # A cookie that CDMS gives is as good as a password for as long as it lasts.
 my $cookie = 'c00kie-of-a-session';
