@@ -27,6 +27,7 @@ CREATE FOREIGN TABLE crm.seen (
 GRANT ALL ON crm.sector, crm.seen TO regress_crm_fifth;
 SELECT crm_sync.create_store('crm.sector');
 SELECT count(*) FROM crm.sector;
+SELECT cdms.log_clear();
 
 -- What his own login shows; what the owner's has stored, read in each way.
 SET ROLE regress_crm_fifth;
@@ -35,6 +36,8 @@ SELECT count(*) FROM crm.sector;
 SELECT count(*) FROM crm.sector WHERE name LIKE '%e%';
 SELECT name FROM crm.sector WHERE id = '5ec70000-0000-4000-8000-000000000001';
 SELECT name FROM crm.sector WHERE id = '5ec70000-0000-4000-8000-000000000005';
+-- Nothing is missing because of him: all that was sent is questions.
+SELECT cdms.requests() = cdms.requests('GET');
 -- He writes what he sees; what he does not see CDMS refuses him, and it stays.
 UPDATE crm.sector SET name = 'Fifth' WHERE id = '5ec70000-0000-4000-8000-000000000005';
 \set VERBOSITY terse
@@ -44,10 +47,16 @@ DELETE FROM crm.sector WHERE id = '5ec70000-0000-4000-8000-000000000002';
 \echo :SQLSTATE
 \set VERBOSITY default
 RESET ROLE;
+SELECT cdms.log('POST');
+SELECT cdms.log('MERGE');
+SELECT cdms.log('DELETE');
+SELECT count(*) FROM crm_sync.pending;
+SELECT count(*) FROM crm_sync.failed;
 SELECT cdms.get('optevia_sector', '5ec70000-0000-4000-8000-000000000005', 'optevia_name'),
        cdms.get('optevia_sector', '5ec70000-0000-4000-8000-000000000001', 'optevia_name'),
        cdms.get('optevia_sector', '5ec70000-0000-4000-8000-000000000002', 'optevia_name');
 SELECT count(*), cdms.count('optevia_sector') FROM crm.sector;
+SELECT cdms.log_clear();
 
 -- A table of his own is his view: complete with a fifth.
 SET ROLE regress_crm_fifth;
@@ -59,6 +68,7 @@ SELECT crm_sync.create_store('his.sector');
 SELECT count(*) FROM his.sector;
 RESET ROLE;
 SELECT count(*) FROM his.sector;
+SELECT cdms.requests() = cdms.requests('GET');
 
 -- Two owners, one after the other: the table that saw all, then owned by him who
 -- sees a fifth.  With "ignore" the rest stays, here and there.
@@ -77,8 +87,27 @@ SELECT cdms.log_clear();
 SET client_min_messages = error;
 SELECT count(*) FROM crm.sector;
 RESET client_min_messages;
-SELECT cdms.count('optevia_sector'), cdms.requests('DELETE'), cdms.requests('MERGE');
+SELECT cdms.count('optevia_sector'), cdms.requests('POST'), cdms.requests('DELETE'), cdms.requests('MERGE');
+SELECT right(line, 6) AS status, count(*) FROM cdms.log('POST') AS line GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM crm_sync.pending;
+SELECT count(*) FROM crm_sync.failed;
 SELECT count(*) FROM crm.sector_store;
+-- With "delete" what is hidden from the owner's login does not exist here.  In CDMS
+-- it stays.
+ALTER FOREIGN TABLE crm.sector OPTIONS (SET on_missing 'delete');
+SELECT cdms.log_clear();
+SELECT count(*) FROM crm.sector;
+SELECT count(*) FROM crm.sector_store;
+SELECT cdms.count('optevia_sector'), cdms.requests() = cdms.requests('GET');
+SELECT operation, origin, count(*) FROM crm_sync.history
+    WHERE store = 'crm.sector_store'::regclass AND operation = 'delete' GROUP BY 1, 2;
+SELECT count(*) FROM crm_sync.pending;
+SELECT count(*) FROM crm_sync.failed;
+-- An owner who sees them again has them again.
+ALTER FOREIGN TABLE crm.sector OWNER TO CURRENT_USER;
+ALTER TABLE crm.sector_store OWNER TO CURRENT_USER;
+SELECT count(*) FROM crm.sector;
+SELECT cdms.count('optevia_sector'), cdms.requests() = cdms.requests('GET');
 
 SET client_min_messages = warning;
 DROP SCHEMA crm, his CASCADE;
