@@ -81,6 +81,52 @@ UPDATE crm.synchronised SET city = 'Never' WHERE id = 'aaaaaaaa-0000-4000-8000-0
 RESET ROLE;
 SELECT crm.who();
 
+-- A function of ada's with SECURITY DEFINER asks as she, whoever calls it, and so does
+-- a view of hers, unless it is one with its reader's rights; for what is synchronised
+-- its owner asks.
+CREATE FUNCTION crm.read_synchronised() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT name FROM crm.synchronised WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+$$;
+CREATE FUNCTION crm.read_passed_through() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT name FROM crm.passed_through WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+$$;
+CREATE VIEW crm.hers AS SELECT id, name FROM crm.passed_through;
+CREATE VIEW crm.readers WITH (security_invoker) AS SELECT id, name FROM crm.passed_through;
+CREATE VIEW crm.readers_too WITH (security_invoker) AS SELECT id, name FROM crm.synchronised;
+ALTER FUNCTION crm.read_synchronised() OWNER TO regress_crm_ada;
+ALTER FUNCTION crm.read_passed_through() OWNER TO regress_crm_ada;
+ALTER VIEW crm.hers OWNER TO regress_crm_ada;
+ALTER VIEW crm.readers OWNER TO regress_crm_ada;
+ALTER VIEW crm.readers_too OWNER TO regress_crm_ada;
+GRANT SELECT ON crm.hers, crm.readers, crm.readers_too TO PUBLIC;
+SET ROLE regress_crm_bob;
+SELECT crm.read_synchronised();
+SELECT crm.who();
+SELECT crm.read_passed_through();
+SELECT crm.who();
+SELECT name FROM crm.hers WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SELECT crm.who();
+SELECT name FROM crm.readers WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SELECT crm.who();
+SELECT name FROM crm.readers_too WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SELECT crm.who();
+-- Both in one statement, which was planned for bob and is run by somebody without a
+-- mapping.
+PREPARE both_views AS SELECT count(*) FROM crm.hers JOIN crm.readers USING (id)
+    WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+EXECUTE both_views;
+SELECT crm.who();
+SET ROLE regress_crm_nobody;
+SELECT crm.read_passed_through();
+SELECT crm.who();
+SELECT name FROM crm.readers WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+\echo :SQLSTATE
+EXECUTE both_views;
+\echo :SQLSTATE
+RESET ROLE;
+SELECT crm.who();
+DEALLOCATE both_views;
+
 -- One login each, where a connection is logged in, and where a session is.
 SELECT cdms.switch('login', 'ntlm');
 ALTER SERVER cdms OPTIONS (SET auth 'ntlm');

@@ -93,6 +93,41 @@ SET ROLE regress_crm_mallory;
 DROP TRIGGER deferred ON m.organisation_store;
 RESET ROLE;
 
+-- A trigger of somebody else's, whom the owner has let make one: it runs as the owner
+-- too, with no more than he may and without a way to another role.
+CREATE ROLE regress_crm_carol;
+CREATE TABLE public.regress_crm_secret AS SELECT 'secret' AS word;
+SET ROLE regress_crm_mallory;
+GRANT USAGE, CREATE ON SCHEMA m TO regress_crm_carol;
+GRANT TRIGGER ON m.organisation_store TO regress_crm_carol;
+SET ROLE regress_crm_carol;
+CREATE FUNCTION m.outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+CREATE FUNCTION m.attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOREACH statement IN ARRAY ARRAY['SELECT FROM m.seen', 'SELECT FROM public.regress_crm_secret', 'RESET ROLE',
+                                     'SET ROLE regress_crm_carol', 'SET SESSION AUTHORIZATION DEFAULT',
+                                     'ALTER ROLE regress_crm_carol SUPERUSER', 'COPY m.seen TO PROGRAM ''true'''] LOOP
+        INSERT INTO m.seen (what, who) VALUES (statement || ': ' || m.outcome(statement), current_user);
+    END LOOP;
+    RETURN new;
+END $$;
+CREATE TRIGGER attempt BEFORE INSERT OR UPDATE ON m.organisation_store FOR EACH ROW EXECUTE FUNCTION m.attempt();
+RESET ROLE;
+SELECT cdms.edit('Account', :'one', 'Name', 'Edited for Carol');
+SELECT crm_sync.pull('m.organisation') > 0 AS pulled;
+SELECT what, who, count(*) > 1 AS again FROM m.seen WHERE what LIKE '%: %' GROUP BY what, who ORDER BY min(n);
+SELECT current_user = session_user AS same;
+SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_crm_carol';
+DROP TRIGGER attempt ON m.organisation_store;
+
 -- After the read, and after one that failed, the reader is who he was.
 SELECT current_user = session_user AS same;
 
@@ -106,4 +141,5 @@ SET client_min_messages = warning;
 DROP SCHEMA m CASCADE;
 DROP SERVER cdms CASCADE;
 RESET client_min_messages;
-DROP ROLE regress_crm_mallory;
+DROP TABLE public.regress_crm_secret;
+DROP ROLE regress_crm_mallory, regress_crm_carol;

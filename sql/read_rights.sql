@@ -84,6 +84,30 @@ GRANT SELECT ON rights.view TO rights_nobody;
 SET ROLE rights_nobody;
 SELECT * FROM rights.view;
 RESET ROLE;
+-- Through one that has its reader's rights, and through a function that has its
+-- owner's.
+CREATE VIEW rights.readers WITH (security_invoker) AS SELECT name FROM rights.org WHERE name = 'NULL';
+CREATE FUNCTION rights.names() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS $$
+    SELECT name FROM rights.org WHERE name = 'NULL';
+$$;
+ALTER FUNCTION rights.names() OWNER TO rights_reader;
+GRANT SELECT ON rights.readers TO rights_nobody, rights_reader;
+SELECT cdms.log_clear();
+SET ROLE rights_nobody;
+SELECT * FROM rights.readers;
+SELECT cdms.requests();
+SELECT rights.names();
+SELECT cdms.requests();
+SET ROLE rights_reader;
+SELECT * FROM rights.readers;
+SELECT cdms.requests();
+RESET ROLE;
+REVOKE SELECT ON rights.org FROM rights_reader;
+SET ROLE rights_nobody;
+SELECT rights.names();
+SELECT cdms.requests();
+RESET ROLE;
+GRANT SELECT ON rights.org TO rights_reader;
 
 -- An empty search_path.
 SET search_path = '';
@@ -132,6 +156,58 @@ SELECT cdms.log_clear();
 SELECT count(*) FROM rights.org WHERE id = 'aaaaaaaa-0000-4000-8000-000000000024'::uuid;
 RESET search_path;
 SELECT regexp_replace(log, '[?].*[$]skiptoken.*', '') AS log FROM cdms.log() AS log GROUP BY 1 ORDER BY 1;
+
+-- Nor does anything planted run while both sides are compared, loaded or looked back
+-- at, or while somebody decides about changes.
+DO $$
+DECLARE
+    body text := $body$ AS 'BEGIN RAISE EXCEPTION ''trapped as %'', current_user; END' $body$;
+    what text;
+    name text;
+BEGIN
+    FOREACH what IN ARRAY ARRAY['bigint', 'integer', 'text', 'name', 'timestamptz', 'jsonb', 'tid', 'boolean', 'uuid', 'oid'] LOOP
+        EXECUTE format('CREATE FUNCTION planted.spring(%1$s, %1$s) RETURNS boolean LANGUAGE plpgsql', what) || body;
+        FOREACH name IN ARRAY ARRAY['=', '<>', '<', '<=', '>', '>=', '||', '+', '-'] LOOP
+            CONTINUE WHEN name = '=' AND what IN ('uuid', 'oid');
+            EXECUTE format('CREATE OPERATOR planted.%1$s (FUNCTION = planted.spring, LEFTARG = %2$s, RIGHTARG = %2$s)',
+                           name, what);
+        END LOOP;
+    END LOOP;
+    FOREACH what IN ARRAY ARRAY['clock_timestamp()', 'lower(text)', 'jsonb_each(jsonb)', 'jsonb_object_keys(jsonb)',
+                                'jsonb_populate_record(anyelement, jsonb)', 'to_json(anyelement)'] LOOP
+        EXECUTE format('CREATE FUNCTION planted.%s RETURNS text LANGUAGE plpgsql', what) || body;
+    END LOOP;
+END $$;
+CREATE TABLE planted.outbox ();
+CREATE TABLE planted.progress ();
+CREATE TABLE planted.intent ();
+SELECT cdms.delete('Account', 'aaaaaaaa-0000-4000-8000-000000000024');
+SELECT cdms.edit('Account', 'aaaaaaaa-0000-4000-8000-000000000025', 'optevia_TelephoneNumber', '496 0666'::text);
+SET crm_sync.mode = local;
+UPDATE rights.org SET phone = '496 0777' WHERE name LIKE 'O''Neil%';
+RESET crm_sync.mode;
+SELECT cdms.fault('status', '--verb', 'MERGE', '--status', '500', '--body', 'no', '--times', '2');
+SET search_path = planted, pg_catalog, crm_sync;
+-- It is there to be run.
+SELECT id = id FROM rights.org_store LIMIT 1;
+SELECT push('rights.org');
+SELECT retry(id) FROM failed;
+SELECT push('rights.org');
+SELECT operation, last_error FROM failed;
+SELECT difference FROM reconcile('rights.org') ORDER BY difference COLLATE "C";
+SELECT discard(id) FROM failed;
+SELECT difference FROM reconcile('rights.org', true) ORDER BY difference COLLATE "C";
+SET client_min_messages = warning;
+CALL load('rights.org');
+RESET client_min_messages;
+SELECT phone FROM as_of(NULL::rights.org, pg_catalog.now()) WHERE name LIKE 'O''Neil%';
+SELECT prune_history('rights.org', pg_catalog.now()) OPERATOR(pg_catalog.>) 0 AS pruned;
+SELECT pending, failed FROM status WHERE store OPERATOR(pg_catalog.=) 'rights.org_store'::regclass;
+SET ROLE rights_reader;
+SELECT phone FROM as_of(NULL::rights.org, pg_catalog.now()) WHERE name LIKE 'O''Neil%';
+SELECT pending, failed FROM status;
+RESET ROLE;
+RESET search_path;
 
 SET client_min_messages = warning;
 DROP SCHEMA rights, planted CASCADE;
