@@ -106,6 +106,15 @@ SELECT statement, crm.attempt(statement) FROM (VALUES
 RESET ROLE;
 SELECT cdms.requests();
 
+-- What a server's requests come to is shown to those who may use it.
+SELECT name FROM crm.account WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SET ROLE regress_crm_mallory;
+SELECT server, gets FROM crm_sync.stat_requests;
+SET ROLE regress_crm_bob;
+SELECT server, gets FROM crm_sync.stat_requests;
+RESET ROLE;
+SELECT server, gets FROM crm_sync.stat_requests;
+
 -- The owner of a server that a superuser gave files or a login without password
 -- can't take these elsewhere.
 ALTER SERVER cdms OPTIONS (ADD client_key '/etc/ssl/private/cdms.key');

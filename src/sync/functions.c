@@ -243,12 +243,13 @@ put_requests(Oid serverid, const CrmStats *stats, void *arg)
 	};
 	bool		nulls[12] = {0};
 
-	if (server == NULL)
+	if (server == NULL || !crm_may_use_server(serverid, GetUserId()))
 		return;
 	namestrcpy(&name, server->servername);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* Servers that the user may use: the counts may be everybody's. */
 Datum
 crm_stat_requests(PG_FUNCTION_ARGS)
 {

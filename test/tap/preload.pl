@@ -1,6 +1,7 @@
 # The library works without preloading, and preloaded in each of the two ways.  With
 # max_age a session remembers what it has asked; only where the server has loaded
-# the library do others know, and are requests counted together.
+# the library do others know, and are requests counted together, which is shown to
+# those who may use the server.
 
 use strict;
 use warnings;
@@ -34,6 +35,11 @@ for my $setting ('', "session_preload_libraries = 'crm_sync'",
 			SELECT cdms.requests() > 0;
 			SELECT scope FROM crm_sync.stat_requests}),
 		$shared ? "t\nf\ncluster" : "t\nt\nsession", "$title: another session");
+
+	my $counts = 'SET ROLE stranger; SELECT count(*) FROM crm_sync.stat_requests';
+	is($node->safe_psql('postgres', "CREATE ROLE stranger; $counts"), '0', "$title: a stranger");
+	is($node->safe_psql('postgres', "GRANT USAGE ON FOREIGN SERVER cdms TO stranger; $counts"),
+		$shared ? '1' : '0', "$title: somebody who may use the server");
 	$node->stop;
 }
 
