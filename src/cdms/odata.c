@@ -3,8 +3,9 @@
  *	  OrganizationData.svc, CRM 2011's OData v2 service.
  *
  * What is asked for comes whole or is an ERROR: pages are followed to their
- * end by the links the service gives, a link that leads elsewhere or in a circle
- * is refused, and so is an answer of another kind, a login page above all.
+ * end by the links the service gives, a link that leads elsewhere, in a circle or
+ * to nothing is refused, and so is an answer of another kind, a login page above
+ * all.
  *
  * Only reads are sent again, after a 429 or 503.  A write that got no answer
  * may have been carried out; sync/ knows how to find that out.
@@ -35,6 +36,9 @@
 #define MOST_KEYS 25
 
 #define LONGEST_WORDS 500		/* bytes of a header or link in a message */
+
+#define MOST_EMPTY 10			/* pages without an object that follow each other */
+#define MOST_NOTED 4096			/* keys that a cursor remembers */
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 60000
@@ -245,6 +249,23 @@ is_under_root(const CrmConnection *conn, const char *url)
 
 /* --------------------------------------------------------------------- queries */
 
+typedef struct NotedKey
+{
+	pg_uuid_t	key;
+	char		status;
+} NotedKey;
+
+#define SH_PREFIX noted
+#define SH_ELEMENT_TYPE NotedKey
+#define SH_KEY_TYPE pg_uuid_t
+#define SH_KEY key
+#define SH_HASH_KEY(tb, its) hash_bytes((its).data, UUID_LEN)
+#define SH_EQUAL(tb, a, b) (memcmp(&(a), &(b), UUID_LEN) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 struct CrmCursor
 {
 	CrmConnection *conn;
@@ -254,9 +275,12 @@ struct CrmCursor
 	bool		ahead;
 	char	   *url;			/* of the next page; NULL after the last */
 	Asked		asked;			/* for it, or not yet */
-	uint64	   *followed;		/* hashes of the URLs asked so far */
-	int			nfollowed;
-	int			room;			/* allocated in followed */
+	uint64		mark;			/* hash of a URL that was asked */
+	uint32		npages;			/* asked so far */
+	int			nempty;			/* pages without an object, the latest */
+	noted_hash *noted;			/* keys that came; NULL: none had to be noted */
+	int64		nobjects;		/* that came */
+	int64		renewal;		/* after so many of them noted begins anew */
 	MemoryContext context;		/* of all these */
 };
 
@@ -445,8 +469,7 @@ open_cursor(CrmConnection *conn, const CrmQuery *query)
 	cursor->filter = query->filter;
 	cursor->ahead = query->ahead;
 	cursor->url = plan_query(conn, query, NULL);
-	cursor->room = 4;
-	cursor->followed = palloc(sizeof(uint64) * cursor->room);
+	cursor->renewal = 2 * MOST_NOTED;
 	cursor->context = CurrentMemoryContext;
 	return cursor;
 }
@@ -461,26 +484,63 @@ refuse_link(const char *problem, const char *link)
 }
 
 /*
- * Notes that this URL is asked now; it is asked once.  A hash of 64 bits does for
- * a name: two of a million pages share one with a chance of 1 in 30 million.
+ * Notes that this URL is asked now.  Links that lead in a circle meet the mark, which
+ * moves whenever the number of pages has doubled (Brent's way): at the latest when
+ * they have been round three times, however long the circle.  A hash of 64 bits does
+ * for a name.
  */
 static void
-note_followed(CrmCursor *cursor)
+note_asked(CrmCursor *cursor)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) cursor->url,
 										   strlen(cursor->url), 0);
 
-	for (int i = 0; i < cursor->nfollowed; i++)
+	if (cursor->npages > 0 && hash == cursor->mark)
+		refuse_link("leads in a circle", cursor->url);
+	cursor->npages++;
+	if ((cursor->npages & (cursor->npages - 1)) == 0)
+		cursor->mark = hash;
+}
+
+/* What a link leads to that is another one each time, and brings nothing. */
+static void
+check_empty(CrmCursor *cursor, const CrmPage *page, const char *next)
+{
+	if (page->nobjects > 0)
+		cursor->nempty = 0;
+	else if (next && ++cursor->nempty == MOST_EMPTY)
+		refuse_link("leads to ever more empty pages", next);
+}
+
+/*
+ * And one that brings the same objects.  The first MOST_NOTED are all remembered;
+ * then those that come when the number of objects has doubled, so that a circle is
+ * noticed however late it begins, and no more is kept of a million than of these.
+ */
+static void
+check_repeated(CrmCursor *cursor, const CrmPage *page, const char *next)
+{
+	if (cursor->noted == NULL && next == NULL)
+		return;
+	if (cursor->noted == NULL)
+		cursor->noted = noted_create(cursor->context, page->nobjects, NULL);
+	for (int i = 0; i < page->nobjects; i++)
 	{
-		if (cursor->followed[i] == hash)
-			refuse_link("leads in a circle", cursor->url);
+		bool		found;
+
+		if (cursor->noted->members < MOST_NOTED)
+			(void) noted_insert(cursor->noted, page->objects[i].key, &found);
+		else
+			found = noted_lookup(cursor->noted, page->objects[i].key) != NULL;
+		if (found)
+			refuse_link("leads back to objects that came before", cursor->url);
 	}
-	if (cursor->nfollowed == cursor->room)
+	cursor->nobjects += page->nobjects;
+	if (cursor->nobjects >= cursor->renewal)
 	{
-		cursor->room *= 2;
-		cursor->followed = repalloc(cursor->followed, sizeof(uint64) * cursor->room);
+		noted_reset(cursor->noted);
+		cursor->renewal = 2 * cursor->nobjects;
 	}
-	cursor->followed[cursor->nfollowed++] = hash;
 }
 
 /* Moves the cursor to the next page's URL. */
@@ -571,7 +631,7 @@ start(CrmCursor *cursor)
 	if (cursor->url == NULL || cursor->asked.exchange != NULL)
 		return;
 	question = next_question(cursor);
-	note_followed(cursor);
+	note_asked(cursor);
 	before = MemoryContextSwitchTo(cursor->context);
 	cursor->asked = ask(cursor->conn, &question);
 	MemoryContextSwitchTo(before);
@@ -637,6 +697,8 @@ fetch(CrmCursor *cursor)
 	page = crm_odata_format(cursor->conn)->read_page(response->body, response->body_length,
 											  cursor->entity, cursor->fields, &next);
 	check_asked(cursor, page);
+	check_empty(cursor, page, next);
+	check_repeated(cursor, page, next);
 	page->date = response->date;
 	cursor->conn->objects += page->nobjects;
 	follow(cursor, next);

@@ -30,6 +30,8 @@
 static CdmsPeer *peer;
 static CrmConnection *conn;
 static CrmEntity *entity;
+static int	ngiven;				/* accounts in the pages so far */
+static int	ntokens;			/* links of answer_on so far */
 
 /* ------------------------------------------------------------------ helpers */
 
@@ -39,6 +41,7 @@ begin(void)
 	peer = cdms_peer_listen();
 	conn = cdms_peer_connect(peer, CRM_FORMAT_JSON);
 	entity = cdms_small_entity();
+	ngiven = ntokens = 0;
 }
 
 static void
@@ -59,13 +62,10 @@ account(const char *key)
 static const char *
 numbered_key(int number)
 {
-	char	   *key = pstrdup(KEY);
-
-	key[0] = "b0123456789"[number];
-	return key;
+	return number == 0 ? KEY : psprintf("%08x%s", number, KEY + 8);
 }
 
-/* A page of n accounts and a link, relative to the server's host; NULL: none. */
+/* A page of the next n accounts and a link; NULL: none. */
 static void
 answer_page(int n, const char *link)
 {
@@ -74,7 +74,7 @@ answer_page(int n, const char *link)
 	initStringInfo(&body);
 	appendStringInfoString(&body, "{\"d\":{\"results\":[");
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&body, "%s%s", i ? "," : "", account(numbered_key(i)));
+		appendStringInfo(&body, "%s%s", i ? "," : "", account(numbered_key(ngiven++)));
 	appendStringInfoChar(&body, ']');
 	if (link)
 		appendStringInfo(&body, ",\"__next\":\"%s\"", link);
@@ -282,6 +282,82 @@ test_circle(void)
 	CHECK_ERROR("HV000", conn->protocol->fetch(cursor));
 	CHECK_STR(unit_error->message, "CDMS's link to the next page leads in a circle");
 	crm_http_close(conn->http);
+}
+
+/* A page of the next n accounts, and a link that was not there before. */
+static void
+answer_on(int n)
+{
+	answer_page(n, service_link(psprintf("/AccountSet?$skiptoken=%d", ++ntokens)));
+}
+
+/* Fetches to the end: so many pages. */
+static int
+fetch_all(void)
+{
+	CrmQuery	query = {.entity = entity};
+	CrmCursor  *cursor = conn->protocol->open(conn, &query);
+	int			n = 0;
+
+	while (conn->protocol->fetch(cursor) != NULL)
+		n++;
+	return n;
+}
+
+/* Each link is another one, and leads to nothing. */
+static void
+test_endless_nothing(void)
+{
+	begin();
+	answer_on(1);
+	for (int i = 0; i < 30; i++)
+		answer_on(0);
+	cdms_peer_serve(peer);
+	CHECK_ERROR("HV000", fetch_all());
+	CHECK_STR(unit_error->message, "CDMS's link to the next page leads to ever more empty pages");
+	CHECK_INT(list_length(cdms_peer_requests(peer)), 11);
+	crm_http_close(conn->http);
+}
+
+/* Pages may be empty now and then, the last above all. */
+static void
+test_some_nothing(void)
+{
+	begin();
+	for (int i = 0; i < 27; i++)
+		answer_on(i % 9 == 0);
+	answer_page(0, NULL);
+	cdms_peer_serve(peer);
+	CHECK_INT(fetch_all(), 28);
+	CHECK_INT(conn->objects, 3);
+	crm_http_close(conn->http);
+}
+
+/* After so many pages they come again, from the nth account. */
+static void
+check_same_again(int pages, int size, int first)
+{
+	begin();
+	for (int i = 0; i < pages; i++)
+		answer_on(size);
+	ngiven = first;
+	answer_on(size);
+	answer_page(0, NULL);
+	cdms_peer_serve(peer);
+	CHECK_ERROR("HV000", fetch_all());
+	CHECK_STR(unit_error->message, "CDMS's link to the next page leads back to objects that came before");
+	CHECK_INT(list_length(cdms_peer_requests(peer)), pages + 1);
+	crm_http_close(conn->http);
+}
+
+/* Each link is another one, and leads to what was there before, however late. */
+static void
+test_endless_same(void)
+{
+	check_same_again(1, 1, 0);
+	check_same_again(2, 2, 1);
+	check_same_again(5, 1000, 0);
+	check_same_again(15, 1000, 10000);
 }
 
 static void
@@ -673,6 +749,9 @@ static const UnitTest tests[] = {
 	{"follows links to the end", test_paging},
 	{"follows a relative link in another case", test_relative_link_in_other_case},
 	{"refuses links in a circle", test_circle},
+	{"refuses links to empty pages without end", test_endless_nothing},
+	{"but not a few of them", test_some_nothing},
+	{"refuses links to the same objects", test_endless_same},
 	{"refuses links to another place", test_links_elsewhere},
 	{"refuses a page in place of data", test_pages_in_place_of_data},
 	{"refuses other media types", test_other_media_types},
