@@ -8,6 +8,11 @@
  *
  * XML_PARSE_HUGE is not set: libxml2's own limits stay in force (10 MB for one
  * piece of text, amplification by entities), as a second line of defence.
+ *
+ * Tags have no limit of libxml2's, and it compares each attribute with all before
+ * it, deaf to interrupts: 400 kB of them take half a minute.  So the document is gone
+ * through beforehand, once, and one with a long tag is refused; and with it a DTD,
+ * which can declare attributes without end.
  */
 #include "postgres.h"
 
@@ -22,6 +27,8 @@
 
 #define XML_MAX_DEPTH 64
 #define LONGEST_DECLARATION 1024	/* bytes in which <?xml ...?> must end */
+#define LONGEST_TAG 16384		/* characters; a feed's have a few hundred */
+#define NO_DTDS "DTDs and entities are not accepted"
 
 /* Since 2.12 libxml2 shows its complaints read-only. */
 #if LIBXML_VERSION >= 21200
@@ -171,6 +178,144 @@ xml_encoding_option(const char *document, size_t length)
 	return end != NULL && xml_declares_own(document, end) ? 0 : -1;
 }
 
+/* ------------------------------------------------------- before it is parsed */
+
+/*
+ * A document's characters, as far as they are ASCII: in UTF-16 each has two bytes,
+ * and one of these is 0.
+ */
+typedef struct XmlScan
+{
+	const char *at;
+	const char *end;
+	int			width;			/* bytes of a character */
+	int			low;			/* which of them counts in UTF-16 */
+	int			line;
+} XmlScan;
+
+pg_noreturn static void xml_scan_refuse(CrmXmlReader *reader, const XmlScan *scan, int sqlstate,
+										const char *words);
+
+static XmlScan
+xml_scan_begin(const char *document, size_t length)
+{
+	bool		big = xml_begins(document, length, "\xFE\xFF", 2);
+	bool		wide = big || xml_begins(document, length, "\xFF\xFE", 2);
+	XmlScan		scan = {.at = document,.width = wide ? 2 : 1,.low = big ? 1 : 0,.line = 1};
+
+	scan.end = document + length - length % scan.width;
+	return scan;
+}
+
+/* The character here, 0 where it is none of ASCII. */
+static inline char
+xml_scan_char(const XmlScan *scan)
+{
+	if (scan->width == 2 && scan->at[1 - scan->low] != '\0')
+		return '\0';
+	return scan->at[scan->low];
+}
+
+static inline void
+xml_scan_step(XmlScan *scan)
+{
+	if (xml_scan_char(scan) == '\n')
+		scan->line++;
+	scan->at += scan->width;
+}
+
+/* Passes over word, if it stands here. */
+static bool
+xml_scan_skip(XmlScan *scan, const char *word)
+{
+	XmlScan		ahead = *scan;
+
+	for (; *word != '\0'; word++)
+	{
+		if (ahead.at == ahead.end || xml_scan_char(&ahead) != *word)
+			return false;
+		xml_scan_step(&ahead);
+	}
+	*scan = ahead;
+	return true;
+}
+
+/* Goes behind the next word, or to the end. */
+static void
+xml_scan_behind(XmlScan *scan, const char *word)
+{
+	while (scan->at < scan->end && !xml_scan_skip(scan, word))
+		xml_scan_step(scan);
+}
+
+/* The ERROR for what stands here. */
+static void
+xml_scan_refuse(CrmXmlReader *reader, const XmlScan *scan, int sqlstate, const char *words)
+{
+	reader->failed = true;
+	reader->line = scan->line;
+	strlcpy(reader->words, words, sizeof(reader->words));
+	xml_refuse(reader, sqlstate, words);
+}
+
+/*
+ * Goes behind a tag that has begun.  A < in it makes the document ill-formed, and
+ * libxml2 goes no further.
+ */
+static void
+xml_scan_tag(CrmXmlReader *reader, XmlScan *scan)
+{
+	char		quote = '\0';
+
+	for (int length = 2; scan->at < scan->end; length++)
+	{
+		char		c = xml_scan_char(scan);
+
+		if (c == '<')
+			return;
+		if (length > LONGEST_TAG)
+			xml_scan_refuse(reader, scan, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+							psprintf("A tag is longer than %d characters", LONGEST_TAG));
+		xml_scan_step(scan);
+		if (c == '>' && quote == '\0')
+			return;
+		if (c == quote)
+			quote = '\0';
+		else if (quote == '\0' && (c == '"' || c == '\''))
+			quote = c;
+	}
+}
+
+static void
+xml_check_tags(CrmXmlReader *reader, const char *document, size_t length)
+{
+	XmlScan		scan = xml_scan_begin(document, length);
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		while (scan.at < scan.end && xml_scan_char(&scan) != '<')
+			xml_scan_step(&scan);
+		if (scan.at == scan.end)
+			return;
+		if (xml_scan_skip(&scan, "<!--"))
+			xml_scan_behind(&scan, "-->");
+		else if (xml_scan_skip(&scan, "<![CDATA["))
+			xml_scan_behind(&scan, "]]>");
+		else if (xml_scan_skip(&scan, "<?"))
+			xml_scan_behind(&scan, "?>");
+		else if (xml_scan_skip(&scan, "<!DOCTYPE"))
+			xml_scan_refuse(reader, &scan, ERRCODE_INVALID_XML_DOCUMENT, NO_DTDS);
+		else
+		{
+			xml_scan_step(&scan);
+			xml_scan_tag(reader, &scan);
+		}
+	}
+}
+
+/* ----------------------------------------------------------------- reading */
+
 CrmXmlReader *
 crm_xml_open(const char *document, size_t length, const char *what)
 {
@@ -188,6 +333,7 @@ crm_xml_open(const char *document, size_t length, const char *what)
 							 "Document is longer than 2 GB");
 	if (encoding < 0)
 		xml_refuse_malformed(reader, "Documents are read in UTF-8, UTF-16, ISO-8859-1 and US-ASCII");
+	xml_check_tags(reader, document, length);
 	reader->reader = xmlReaderForMemory(document, (int) length, NULL, NULL,
 										XML_PARSE_NONET | encoding);
 	if (reader->reader == NULL)
@@ -284,7 +430,7 @@ crm_xml_next(CrmXmlReader *reader)
 			case XML_READER_TYPE_XML_DECLARATION:
 				continue;
 			default:
-				xml_refuse_malformed(reader, "DTDs and entities are not accepted");
+				xml_refuse_malformed(reader, NO_DTDS);
 		}
 	}
 }

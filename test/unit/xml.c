@@ -6,6 +6,7 @@
 
 #include "net/xml.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "unit.h"
 
@@ -163,6 +164,95 @@ test_bomb(void)
 	appendStringInfoString(&dtd, "]>");
 	CHECK_ERROR("2200M", events(psprintf("%s<a>&e9;</a>", dtd.data)));
 	CHECK_ERROR("2200M", events(psprintf("%s<a b='&e9;'/>", dtd.data)));
+}
+
+/* Of the document in UTF-16, of either byte order. */
+static char *
+utf16_events(const char *document, bool big)
+{
+	StringInfoData wide;
+
+	initStringInfo(&wide);
+	appendBinaryStringInfo(&wide, big ? "\xFE\xFF" : "\xFF\xFE", 2);
+	for (const char *c = document; *c; c++)
+	{
+		appendStringInfoChar(&wide, big ? '\0' : *c);
+		appendStringInfoChar(&wide, big ? *c : '\0');
+	}
+	return events_of(wide.data, wide.len);
+}
+
+/* A document that begins so, then n attributes, then how it ends. */
+static char *
+flood(const char *begin, const char *attribute, int n, const char *end)
+{
+	StringInfoData document;
+
+	initStringInfo(&document);
+	appendStringInfoString(&document, begin);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&document, attribute, i);
+	appendStringInfoString(&document, end);
+	return document.data;
+}
+
+static void
+check_flood(const char *document)
+{
+	TimestampTz started = GetCurrentTimestamp();
+
+	CHECK_ERROR("54000", events(document));
+	CHECK_STR(unit_error->detail, "Line 1: A tag is longer than 16384 characters.");
+	CHECK_ERROR("54000", utf16_events(document, false));
+	CHECK_STR(unit_error->detail, "Line 1: A tag is longer than 16384 characters.");
+	CHECK_ERROR("54000", utf16_events(document, true));
+	CHECK_STR(unit_error->detail, "Line 1: A tag is longer than 16384 characters.");
+	if (!unit_watched)
+		CHECK(!TimestampDifferenceExceeds(started, GetCurrentTimestamp(), 3000));
+}
+
+/* Attributes, which libxml2 compares each with each; wherever it would find them. */
+static void
+test_flood(void)
+{
+	static const char *const begins[] = {
+		"<a", "<a b='>'", "<a b=\">'\" c='\">'", "<!--<a b='--><a", "<?p <a b='?><a",
+		"<e><![CDATA[<a b=']]><a", "<e>'<a", "<e>\"</e ><a", "<e b='1'/><a"
+	};
+	char	   *giant = palloc0(10000001);
+
+	check_flood(flood("<a", " a%d=''", 1000000, "/>"));
+	check_flood(flood("<a", " xmlns:a%d='u'", 1000000, "/>"));
+	check_flood(psprintf("<a b='%s'/>", (char *) memset(giant, 'x', 10000000)));
+	check_flood(psprintf("<%s/>", giant));
+	for (int i = 0; i < lengthof(begins); i++)
+		check_flood(flood(begins[i], " a%d=''", 10000, "/>"));
+}
+
+/* As long as it may be, and much that is no tag. */
+static void
+test_no_flood(void)
+{
+	char	   *text = palloc0(1000001);
+
+	CHECK_STR(events(psprintf("<a b='%016375d'/>", 0)), "(a0)a0");
+	CHECK_ERROR("54000", events(psprintf("<a b='%016376d'/>", 0)));
+	memset(text, '>', 1000000);
+	CHECK_INT(strlen(events(psprintf("<a><![CDATA[%s]]></a>", text))), 1000008);
+	CHECK_STR(events(psprintf("<!-- %s--><?p %s?><a/>", text, text)), "(a0)a0");
+	CHECK_STR(events("<a b='>' c=\"'>\">\n'</a>"), "(a0'\n'')a0");
+}
+
+/* What it declares is not read. */
+static void
+test_flood_in_a_dtd(void)
+{
+	TimestampTz started = GetCurrentTimestamp();
+
+	CHECK_ERROR("2200M", events(flood("<!DOCTYPE a [<!ATTLIST a", " xmlns:a%d CDATA ''", 200000, ">]><a/>")));
+	CHECK_STR(unit_error->detail, "Line 1: DTDs and entities are not accepted.");
+	if (!unit_watched)
+		CHECK(!TimestampDifferenceExceeds(started, GetCurrentTimestamp(), 3000));
 }
 
 /* A document of elements nested so deep. */
@@ -367,6 +457,9 @@ static const UnitTest tests[] = {
 	{"passes over an element", test_skip},
 	{"refuses DTDs and entities", test_dtd},
 	{"refuses an entity bomb", test_bomb},
+	{"refuses floods of attributes", test_flood},
+	{"but not what only looks like one", test_no_flood},
+	{"refuses floods of declarations", test_flood_in_a_dtd},
 	{"limits depth to 64", test_depth},
 	{"refuses a document cut anywhere", test_cut},
 	{"refuses what is ill-formed", test_malformed},
