@@ -5,6 +5,10 @@
  * Its parser repairs what browsers would and never gives up on a page; its
  * limits on depth stay in force (HTML_PARSE_HUGE is not set).  The tree is walked
  * without recursion, and freed by a callback of the memory context of the call.
+ *
+ * It compares each attribute of a tag with all before it, deaf to interrupts: 250 kB
+ * of them take half a minute.  So the page is gone through beforehand, and one that
+ * would take long is refused.
  */
 #include "postgres.h"
 
@@ -13,6 +17,9 @@
 #include "mb/pg_wchar.h"
 #include "net/html.h"
 #include "utils/memutils.h"
+
+#define LONGEST_NAME 100		/* what is longer is two attributes to libxml2 */
+#define MOST_WORK 100000000		/* comparisons and steps: at most a second or so */
 
 #define HTML_OPTIONS (HTML_PARSE_RECOVER | HTML_PARSE_NONET | HTML_PARSE_NOERROR | \
 					  HTML_PARSE_NOWARNING)
@@ -39,6 +46,118 @@ html_pass_over(void *arg, HtmlComplaint error)
 {
 }
 
+/* ------------------------------------------------------- before it is parsed */
+
+static const char blanks[] = " \t\r\n";
+
+static bool
+html_is_blank(char c)
+{
+	return c != '\0' && strchr(blanks, c) != NULL;
+}
+
+static bool
+html_is_in_name(char c)
+{
+	if (IS_HIGHBIT_SET(c))
+		return false;
+	return isalnum((unsigned char) c) || (c != '\0' && strchr(":._-", c) != NULL);
+}
+
+static bool
+html_begins_name(char c)
+{
+	return html_is_in_name(c) && c != '-' && !isdigit((unsigned char) c);
+}
+
+static const char *
+html_pass_blanks(const char *c, const char *end)
+{
+	while (c < end && html_is_blank(*c))
+		c++;
+	return c;
+}
+
+/* Does a tag end here? */
+static bool
+html_is_at_end(const char *c, const char *end)
+{
+	return c == end || *c == '>' || (*c == '/' && c + 1 < end && c[1] == '>');
+}
+
+/* Behind the value of an attribute. */
+static const char *
+html_pass_value(const char *c, const char *end)
+{
+	if (c < end && (*c == '"' || *c == '\''))
+	{
+		c = memchr(c + 1, *c, end - c - 1);
+		return c != NULL ? c + 1 : end;
+	}
+	while (c < end && !html_is_blank(*c) && *c != '>')
+		c++;
+	return c;
+}
+
+/* Behind the attribute that begins here, or what libxml2 passes over in its place. */
+static const char *
+html_pass_attribute(const char *c, const char *end)
+{
+	const char *name = c;
+
+	if (!html_begins_name(*c))
+	{
+		while (!html_is_blank(*c) && !html_is_at_end(c, end))
+			c++;
+		return c;
+	}
+	while (c < end && c - name < LONGEST_NAME && html_is_in_name(*c))
+		c++;
+	c = html_pass_blanks(c, end);
+	if (c == end || *c != '=')
+		return c;
+	return html_pass_value(html_pass_blanks(c + 1, end), end);
+}
+
+/*
+ * What it takes to read a tag that begins here.  Whether one does, or whether this is
+ * in a comment, a script or another tag, is not asked, so nothing can hide one.
+ */
+static uint64
+html_work(const char *tag, const char *end)
+{
+	const char *c = tag;
+	uint64		nattributes = 0;
+
+	while (c < end && html_is_in_name(*c))
+		c++;
+	for (c = html_pass_blanks(c, end); !html_is_at_end(c, end); c = html_pass_blanks(c, end))
+	{
+		nattributes += html_begins_name(*c) ? 1 : 0;
+		c = html_pass_attribute(c, end);
+	}
+	return c - tag + nattributes * nattributes;
+}
+
+static void
+html_check_work(const char *page, size_t length)
+{
+	const char *end = page + length;
+	uint64		work = 0;
+
+	for (const char *c = page; (c = memchr(c, '<', end - c)) != NULL; c++)
+	{
+		work += html_work(c + 1, end);
+		if (work > MOST_WORK)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("could not read an HTML page"),
+					 errdetail("Its tags have too many attributes.")));
+	}
+}
+
+/* ----------------------------------------------------------------- parsing */
+
 /* The page as a tree that goes with the current memory context; NULL: there is none. */
 static htmlDocPtr
 html_parse(const char *text, size_t length)
@@ -53,6 +172,7 @@ html_parse(const char *text, size_t length)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	if (length > 0 && length <= INT_MAX)
 	{
+		html_check_work(text, length);
 		/* What it has to say of encodings would go to the server's stderr. */
 		xmlSetStructuredErrorFunc(NULL, html_pass_over);
 		*page = htmlReadMemory(text, (int) length, NULL, "UTF-8", HTML_OPTIONS);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/timestamp.h"
 
 #include "net/html.h"
 #include "unit.h"
@@ -147,6 +148,53 @@ test_deep(void)
 	CHECK_STR(told(forms(deep.data)), "/before:");
 }
 
+/* libxml2 compares each attribute with each. */
+static void
+check_flood(const char *begin, const char *attribute)
+{
+	TimestampTz started = GetCurrentTimestamp();
+	StringInfoData page;
+
+	initStringInfo(&page);
+	appendStringInfoString(&page, begin);
+	while (page.len < 1000000)
+		appendStringInfo(&page, attribute, page.len);
+	appendStringInfoString(&page, "><form action=/a>");
+	CHECK_ERROR("54000", forms(page.data));
+	CHECK_STR(unit_error->detail, "Its tags have too many attributes.");
+	if (!unit_watched)
+		CHECK(!TimestampDifferenceExceeds(started, GetCurrentTimestamp(), 3000));
+}
+
+static void
+test_flood(void)
+{
+	check_flood("<a", " a%d");
+	check_flood("<a", " a%d=''");
+	check_flood("<a b=''", "a%d=\"\"");
+	check_flood("<!-- <a b=' --><a", " a%d");
+	check_flood("<script><a b=' </script><a", " a%d");
+	check_flood("<p \"b=\"><a \"c='", " a%d");
+	check_flood("<p>", "<a b='%d");
+}
+
+/* A token is one attribute, and much script is none. */
+static void
+test_no_flood(void)
+{
+	StringInfoData page;
+
+	initStringInfo(&page);
+	appendStringInfoString(&page, "<script>for (i=0;i<n;i++) {");
+	for (int i = 0; i < 5000; i++)
+		appendStringInfoString(&page, " x = y + 1;");
+	appendStringInfoString(&page, "}</script><form action=/a><input name=wresult value=\"");
+	for (int i = 0; i < 20000; i++)
+		appendStringInfoString(&page, "&lt;a b=&quot;c&quot;&gt; ");
+	appendStringInfoString(&page, "\"></form>");
+	CHECK_INT(list_length(forms(page.data)), 1);
+}
+
 static const UnitTest tests[] = {
 	{"forms and their inputs, in order", test_forms},
 	{"character references are decoded once", test_references},
@@ -157,6 +205,8 @@ static const UnitTest tests[] = {
 	{"pages that are none", test_hostile},
 	{"a page's own entities are not expanded", test_entities},
 	{"depth 100,000", test_deep},
+	{"floods of attributes", test_flood},
+	{"and what only looks like one", test_no_flood},
 };
 
 UNIT_SUITE("html", tests)
