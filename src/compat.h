@@ -56,7 +56,10 @@ typedef void CrmJsonResult;
 #define CRM_JSON_GO_ON return
 #endif
 
-/* In the current memory context, with values unescaped; 17 can have it elsewhere. */
+/*
+ * In the current memory context, with values unescaped; 17 can have it elsewhere.  What
+ * callbacks are given is theirs to free: 18 keeps it only where it is told to.
+ */
 static inline JsonLexContext *
 crm_json_lexer(char *text, size_t length, int encoding)
 {

@@ -132,21 +132,53 @@ json_field(void *state, char *name, bool isnull)
 	CRM_JSON_GO_ON;
 }
 
-/* {"error":{"code":"...","message":{"lang":"...","value":"..."}}} */
+static CrmJsonResult
+json_field_end(void *state, char *name, bool isnull)
+{
+	JsonFault  *fault = state;
+
+	if (fault->depth <= DEEPEST_NAME)
+		fault->names[fault->depth] = NULL;
+	pfree(name);
+	CRM_JSON_GO_ON;
+}
+
+static bool
+json_is_in(const JsonFault *fault, int depth, const char *name)
+{
+	return fault->names[depth] != NULL && strcmp(fault->names[depth], name) == 0;
+}
+
+/*
+ * What the value here is to the fault; NULL: nothing.
+ * {"error":{"code":"...","message":{"lang":"...","value":"..."}}}
+ */
+static char **
+json_place(const JsonFault *fault)
+{
+	if (fault->depth < 2 || fault->depth > 3 || !json_is_in(fault, 1, "error"))
+		return NULL;
+	if (fault->depth == 2 && json_is_in(fault, 2, "code"))
+		return &fault->told->code;
+	if (json_is_in(fault, 2, "message") && (fault->depth == 2 || json_is_in(fault, 3, "value")))
+		return &fault->told->words;
+	return NULL;
+}
+
+/* Of what comes twice the last counts; nothing else is kept. */
 static CrmJsonResult
 json_scalar(void *state, char *token, JsonTokenType type)
 {
-	JsonFault  *fault = state;
-	char	  **names = fault->names;
+	char	  **place = type == JSON_TOKEN_NULL ? NULL : json_place(state);
+	char	   *other = token;
 
-	if (fault->depth < 2 || fault->depth > 3 || type == JSON_TOKEN_NULL ||
-		!names[1] || !names[2] || strcmp(names[1], "error") != 0)
-		CRM_JSON_GO_ON;
-	if (fault->depth == 2 && strcmp(names[2], "code") == 0)
-		fault->told->code = token;
-	else if (strcmp(names[2], "message") == 0 &&
-			 (fault->depth == 2 || (names[3] && strcmp(names[3], "value") == 0)))
-		fault->told->words = token;
+	if (place != NULL)
+	{
+		other = *place;
+		*place = token;
+	}
+	if (other != NULL)
+		pfree(other);
 	CRM_JSON_GO_ON;
 }
 
@@ -161,6 +193,7 @@ read_json(const CrmHttpResponse *response, Told *told)
 		.array_start = json_down,
 		.array_end = json_up,
 		.object_field_start = json_field,
+		.object_field_end = json_field_end,
 		.scalar = json_scalar
 	};
 	char	   *body = unconstify(char *, skip_to_content(response));

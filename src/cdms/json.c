@@ -180,12 +180,23 @@ on_field(void *state, char *name, bool isnull)
 	CRM_JSON_GO_ON;
 }
 
+/*
+ * The parser's copies of names and values belong to whoever is given them.  Kept to
+ * the end they would be many times the body.
+ */
+static CrmJsonResult
+on_field_end(void *state, char *name, bool isnull)
+{
+	pfree(name);
+	CRM_JSON_GO_ON;
+}
+
 static void
-note_next(Reader *reader, char *link)
+note_next(Reader *reader, const char *link)
 {
 	if (reader->next)
 		crm_builder_wrong_shape("It has two links to the next page.");
-	reader->next = link;
+	reader->next = pstrdup(link);
 }
 
 static CrmJsonResult
@@ -213,6 +224,7 @@ on_scalar(void *state, char *token, JsonTokenType type)
 		default:
 			break;
 	}
+	pfree(token);
 	CRM_JSON_GO_ON;
 }
 
@@ -257,6 +269,7 @@ parse(Reader *reader, const char *body, size_t length)
 		.array_start = on_array_start,
 		.array_end = on_end,
 		.object_field_start = on_field,
+		.object_field_end = on_field_end,
 		.scalar = on_scalar
 	};
 	char	   *text = in_database_encoding(body, &length);
@@ -274,8 +287,8 @@ parse(Reader *reader, const char *body, size_t length)
 }
 
 /*
- * Reads a document the given ways.  The parser's copies of names and values
- * are in a context of their own, gone at the end.
+ * Reads a document the given ways.  The parser's memory is in a context of its own,
+ * gone at the end.
  */
 static CrmPage *
 read_document(const char *body, size_t length, const CrmEntity *entity,

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "cdms_fixture.h"
 #include "unit.h"
 
@@ -121,6 +123,39 @@ test_long_words(void)
 	CHECK_INT(strlen(words_of(psprintf("{\"error\":{\"message\":\"%s\"}}", body))), 1998);
 }
 
+/* Beside the body, and a copy of it, nothing is kept. */
+static void
+check_memory(const char *begin, const char *piece)
+{
+	StringInfoData body;
+	Size		before;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, begin);
+	for (int i = 0; body.len < 8000000; i++)
+		appendStringInfo(&body, piece, i);
+	before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+	CHECK_INT(strlen(words_of(body.data)), 200);
+	CHECK(MemoryContextMemAllocated(CurrentMemoryContext, true) - before < 3 * body.len);
+}
+
+static void
+test_memory(void)
+{
+	check_memory("{\"error\":{\"x\":[0", ",1");
+	check_memory("{\"error\":{\"x\":0", ",\"a%d\":\"b\"");
+	check_memory("{\"error\":{\"x\":0", ",\"code\":\"b\"");
+}
+
+/* Of names that come again the last counts, and it must be one of the error's. */
+static void
+test_names_again(void)
+{
+	CHECK_INT(code_of("{\"error\":{\"code\":\"-5\",\"code\":\"-6\",\"message\":\"x\"}}"), -6);
+	CHECK_INT(code_of("{\"error\":{\"code\":\"-5\"},\"error\":[\"-6\"]}"), -5);
+	CHECK_STR(words_of("{\"error\":{\"message\":\"x\",\"message\":{\"value\":\"y\"}}}"), "y");
+}
+
 static void
 test_deep(void)
 {
@@ -185,6 +220,8 @@ static const UnitTest tests[] = {
 	{"shows what other bodies say", test_other_bodies},
 	{"cuts long words between characters", test_long_words},
 	{"survives nesting without end", test_deep},
+	{"keeps nothing of what is passed over", test_memory},
+	{"names that come again", test_names_again},
 	{"tells kinds of bodies apart", test_kinds},
 	{"throws with status, code and words", test_throw}
 };

@@ -355,6 +355,46 @@ test_many(void)
 	CHECK(CurrentMemoryContext->firstchild == NULL);
 }
 
+/* A body of 8 MB: the beginning, pieces with a number in each, and no end. */
+static StringInfo
+endless(const char *begin, const char *piece)
+{
+	StringInfo	body = makeStringInfo();
+
+	appendStringInfoString(body, begin);
+	for (int i = 0; body->len < 8000000; i++)
+		appendStringInfo(body, piece, i);
+	return body;
+}
+
+/*
+ * Nothing is kept of what is passed over.  The reader's memory is still there when it
+ * ends in an ERROR.
+ */
+static void
+check_memory(const char *begin, const char *piece)
+{
+	StringInfo	body = endless(begin, piece);
+	Size		before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+
+	CHECK_ERROR("22032", page_of(body->data));
+	CHECK(MemoryContextMemAllocated(CurrentMemoryContext, true) - before < 200000);
+	pfree(body->data);
+}
+
+static void
+test_memory(void)
+{
+	check_memory("{\"x\":[0", ",1");
+	check_memory("{\"x\":[0", ",\"%d\"");
+	check_memory("{\"x\":[0", ",null");
+	check_memory("{\"x\":[0", ",{\"a%d\":1}");
+	check_memory("{\"x\":0", ",\"a%d\":1");
+	check_memory("{\"d\":{\"x\":0", ",\"a%d\":\"b\"");
+	check_memory("{\"d\":[{\"x\":0", ",\"a%d\":\"b\"");
+	check_memory("{\"d\":[{\"PrimaryContactId\":{\"x\":0", ",\"a%d\":\"b\"");
+}
+
 static const UnitTest tests[] = {
 	{"d.results is a page", test_results},
 	{"so is an array d", test_bare_array},
@@ -377,7 +417,8 @@ static const UnitTest tests[] = {
 	{"a bad token is quoted in part", test_long_token},
 	{"a bad value names its property and object", test_bad_value_is_named},
 	{"writes objects", test_write},
-	{"reads more than a page's worth", test_many}
+	{"reads more than a page's worth", test_many},
+	{"keeps nothing of what is passed over", test_memory}
 };
 
 UNIT_SUITE("cdms_json", tests)
