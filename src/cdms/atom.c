@@ -36,8 +36,11 @@ static bool
 is_null(const Reader *reader)
 {
 	char	   *null = crm_xml_attribute(reader->xml, CRM_NS_METADATA, "null");
+	bool		result = null && (strcmp(null, "true") == 0 || strcmp(null, "1") == 0);
 
-	return null && (strcmp(null, "true") == 0 || strcmp(null, "1") == 0);
+	if (null)
+		pfree(null);
+	return result;
 }
 
 /*
@@ -76,6 +79,7 @@ read_members(Reader *reader, const CrmSlot *slot)
 		char	   *member = pstrdup(crm_xml_name(reader->xml));
 
 		crm_builder_value(reader->builder, slot, member, read_nullable(reader));
+		pfree(member);
 	}
 }
 
@@ -130,6 +134,8 @@ read_link(Reader *reader)
 		crm_builder_wrong_shape("It has two links to the next page.");
 	if (rel && strcmp(rel, "next") == 0)
 		reader->next = crm_xml_attribute(reader->xml, NULL, "href");
+	if (rel)
+		pfree(rel);
 	crm_xml_skip(reader->xml);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
 #include "utils/uuid.h"
 
 #include "cdms_fixture.h"
@@ -236,6 +237,35 @@ test_write(void)
 	CHECK_STR(cdms_value(entity, object, "PrimaryContactId/Id"), KEY2);
 }
 
+/*
+ * Nothing is kept of what is passed over, in a body of 8 MB that has no end.  The
+ * reader's memory is still there when it ends in an ERROR; libxml2's is not counted.
+ */
+static void
+check_memory(const char *begin, const char *piece)
+{
+	StringInfoData body;
+	Size		before;
+
+	initStringInfo(&body);
+	appendStringInfo(&body, "<feed" NAMESPACES ">%s", begin);
+	while (body.len < 8000000)
+		appendStringInfoString(&body, piece);
+	before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+	CHECK_ERROR("2200M", page_of(body.data));
+	CHECK(MemoryContextMemAllocated(CurrentMemoryContext, true) - before < 200000);
+	pfree(body.data);
+}
+
+static void
+test_memory(void)
+{
+	check_memory("", "<link rel='x'/>");
+	check_memory("<entry><content><m:properties>", "<d:x m:null='1'/>");
+	check_memory("<entry><content><m:properties><d:PrimaryContactId>", "<x/>");
+	check_memory("<entry><content><m:properties><d:PrimaryContactId>", "<x m:null='1'/>");
+}
+
 static const UnitTest tests[] = {
 	{"a feed is a page", test_feed},
 	{"an entry is an object", test_entry},
@@ -247,6 +277,7 @@ static const UnitTest tests[] = {
 	{"another document is an error", test_wrong_shape},
 	{"what is not XML is an error", test_malformed},
 	{"a cut answer is an error", test_cut},
+	{"keeps nothing of what is passed over", test_memory},
 	{"what comes twice is an error", test_twice},
 	{"what is written reads back the same", test_write}
 };
