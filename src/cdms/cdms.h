@@ -278,8 +278,8 @@ struct CrmProtocol
 	/*
 	 * The next page, whole; NULL after the last.  A page may be empty.  ERROR
 	 * when it is not what was asked for (HTML, cut, another document), when
-	 * a link leads elsewhere, in a circle, to what came before, to nothing ten
-	 * times over: never fewer objects.
+	 * a link leads elsewhere, in a circle, or to nothing new ten times over: never
+	 * fewer objects.
 	 */
 	CrmPage    *(*fetch) (CrmCursor *cursor);
 

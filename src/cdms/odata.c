@@ -37,7 +37,7 @@
 
 #define LONGEST_WORDS 500		/* bytes of a header or link in a message */
 
-#define MOST_EMPTY 10			/* pages without an object that follow each other */
+#define MOST_EMPTY 10			/* pages without a new object that follow each other */
 #define MOST_NOTED 4096			/* keys that a cursor remembers */
 
 #define FIRST_PAUSE_MS 500
@@ -277,7 +277,8 @@ struct CrmCursor
 	Asked		asked;			/* for it, or not yet */
 	uint64		mark;			/* hash of a URL that was asked */
 	uint32		npages;			/* asked so far */
-	int			nempty;			/* pages without an object, the latest */
+	int			nempty;			/* pages without a new object, the latest */
+	int			nrepeated;		/* objects that were known to have come before */
 	noted_hash *noted;			/* keys that came; NULL: none had to be noted */
 	int64		nobjects;		/* that came */
 	int64		renewal;		/* after so many of them noted begins anew */
@@ -502,26 +503,17 @@ note_asked(CrmCursor *cursor)
 		cursor->mark = hash;
 }
 
-/* What a link leads to that is another one each time, and brings nothing. */
-static void
-check_empty(CrmCursor *cursor, const CrmPage *page, const char *next)
-{
-	if (page->nobjects > 0)
-		cursor->nempty = 0;
-	else if (next && ++cursor->nempty == MOST_EMPTY)
-		refuse_link("leads to ever more empty pages", next);
-}
-
 /*
- * And one that brings the same objects.  The first MOST_NOTED are all remembered;
- * then those that come when the number of objects has doubled, so that a circle is
- * noticed however late it begins, and no more is kept of a million than of these.
+ * How many of a page's objects the cursor is not known to have had.  The first
+ * MOST_NOTED are all remembered; then those that come when the number of objects has
+ * doubled, so that a circle is noticed however late it begins, and no more is kept of
+ * a million than of these.
  */
-static void
-check_repeated(CrmCursor *cursor, const CrmPage *page, const char *next)
+static int
+count_new(CrmCursor *cursor, const CrmPage *page)
 {
-	if (cursor->noted == NULL && next == NULL)
-		return;
+	int			nnew = 0;
+
 	if (cursor->noted == NULL)
 		cursor->noted = noted_create(cursor->context, page->nobjects, NULL);
 	for (int i = 0; i < page->nobjects; i++)
@@ -532,15 +524,31 @@ check_repeated(CrmCursor *cursor, const CrmPage *page, const char *next)
 			(void) noted_insert(cursor->noted, page->objects[i].key, &found);
 		else
 			found = noted_lookup(cursor->noted, page->objects[i].key) != NULL;
-		if (found)
-			refuse_link("leads back to objects that came before", cursor->url);
+		nnew += !found;
 	}
-	cursor->nobjects += page->nobjects;
+	cursor->nrepeated += page->nobjects - nnew;
+	cursor->nobjects += nnew;
 	if (cursor->nobjects >= cursor->renewal)
 	{
 		noted_reset(cursor->noted);
 		cursor->renewal = 2 * cursor->nobjects;
 	}
+	return nnew;
+}
+
+/*
+ * A link may be another one each time, and bring nothing, or nothing new.  Some objects
+ * that come twice are no harm: nobody knows what CDMS's links do where many have the
+ * same CreatedOn (cdms-protocol 1.4).
+ */
+static void
+check_progress(CrmCursor *cursor, const CrmPage *page, const char *next)
+{
+	if (cursor->npages == 1 && next == NULL)
+		return;
+	cursor->nempty = count_new(cursor, page) > 0 ? 0 : cursor->nempty + 1;
+	if (next && (cursor->nempty >= MOST_EMPTY || cursor->nrepeated > MOST_NOTED / 2))
+		refuse_link("leads to ever more pages without a new object", next);
 }
 
 /* Moves the cursor to the next page's URL. */
@@ -697,8 +705,7 @@ fetch(CrmCursor *cursor)
 	page = crm_odata_format(cursor->conn)->read_page(response->body, response->body_length,
 											  cursor->entity, cursor->fields, &next);
 	check_asked(cursor, page);
-	check_empty(cursor, page, next);
-	check_repeated(cursor, page, next);
+	check_progress(cursor, page, next);
 	page->date = response->date;
 	cursor->conn->objects += page->nobjects;
 	follow(cursor, next);
