@@ -98,6 +98,16 @@ mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//
 	tap/login_refused
 mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOid}/InvalidOid}/' \
 	regress/identities
+mutant challenges src/net/http.c 's/++exchange->challenges > MOST_CHALLENGES/false/' \
+	tap/login_kerberos
+
+# What is nobody else's business.
+mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \
+	regress/login_adfs_hostile tap/login_secrets
+mutant counts src/sync/functions.c 's/ || !crm_may_use_server(serverid, GetUserId())//' \
+	regress/unprivileged tap/preload
+mutant logged-bodies src/net/http.c 's/\(exchange->request\.\)method, http/\1body ? \1body : \1method, http/' \
+	tap/logging
 
 # Names are not SQL.
 mutant identifiers src/sync/store.c 's/return pstrdup(quote_identifier(column->name));/return pstrdup(column->name);/' \

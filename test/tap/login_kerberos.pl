@@ -132,8 +132,11 @@ like(sql($his), qr/ERROR:  42704: user mapping not found/, 'and not without a ma
 # --------------------------------------------------------------- no ticket
 
 CrmServer::run('kinit', '-k', '-t', "$dir/stranger.keytab", 'stranger');
+note_tickets();
+$node->safe_psql('postgres', 'SELECT cdms.log_clear()');
 like(sql($read), qr/ERROR:  28P01: could not read AccountSet.*CDMS answered 401/s,
 	'a principal that CDMS does not know is refused');
+cmp_ok(sql('SELECT cdms.requests()'), '<', 10, 'and not asked for its ticket again and again');
 CrmServer::run('kdestroy');
 note_tickets();
 $node->safe_psql('postgres', 'SELECT cdms.log_clear()');
