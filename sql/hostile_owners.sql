@@ -105,6 +105,65 @@ RESET ROLE;
 SELECT count(*) FROM m.n;
 SELECT who, count(*) FROM loot WHERE who <> 'regress_crm_mallory' GROUP BY who;
 
+-- Keys that are null; a column that has the name of our alias.
+SET ROLE regress_crm_mallory;
+CREATE FOREIGN TABLE m.c (id uuid OPTIONS (property 'AccountId') NOT NULL, name text OPTIONS (property 'Name'))
+    SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('m.c');
+ALTER TABLE m.c_store DROP CONSTRAINT c_store_pkey;
+ALTER TABLE m.c_store ALTER id DROP NOT NULL, ALTER id DROP DEFAULT, ADD UNIQUE (id), ADD s jsonb;
+ALTER TABLE m.c_store DISABLE TRIGGER USER;
+INSERT INTO m.c_store (id, name, s) VALUES ('eeeeeeee-0000-4000-8000-000000000001', 'b', NULL), ('eeeeeeee-0000-4000-8000-000000000002', 'c', '{"name":"forged"}');
+ALTER TABLE m.c_store ENABLE TRIGGER USER;
+SELECT name FROM crm_sync.as_of(NULL::m.c, now()) ORDER BY name;
+ALTER TABLE m.c_store DISABLE TRIGGER USER;
+INSERT INTO m.c_store (name) VALUES ('x');
+ALTER TABLE m.c_store ENABLE TRIGGER USER;
+SELECT count(*) FROM crm_sync.as_of(NULL::m.c, now());
+SELECT count(*) FROM m.c WHERE name = 'x';
+SELECT count(*) FROM crm_sync.reconcile('m.c');
+SET crm_sync.mode = local;
+UPDATE m.c SET name = 'y' WHERE name = 'x';
+RESET crm_sync.mode;
+ALTER TABLE m.c_store DISABLE TRIGGER USER;
+TRUNCATE m.c_store;
+ALTER TABLE m.c_store ENABLE TRIGGER USER;
+CREATE FUNCTION m.nul() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := NULL; RETURN NEW; END $$;
+CREATE TRIGGER nul BEFORE INSERT ON m.c_store FOR EACH ROW EXECUTE FUNCTION m.nul();
+SELECT count(*) FROM m.c WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+
+-- A domain's check that alters the store between the reader's conditions and their plan.
+CREATE FUNCTION m.kchk(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+ IF current_setting('my.victim', true) = 'on' THEN
+  PERFORM set_config('my.victim', 'off', false);
+  ALTER TABLE m.k_store ALTER name TYPE pg_catalog."char" USING 'x';
+  ANALYZE m.k_store;
+ END IF;
+ RETURN true; END $$;
+CREATE DOMAIN m.kd AS int CHECK (m.kchk(VALUE));
+CREATE FOREIGN TABLE m.k (id uuid OPTIONS (property 'AccountId') NOT NULL, name text OPTIONS (property 'Name'),
+    n m.kd OPTIONS (property 'NumberOfEmployees')) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('m.k');
+GRANT SELECT ON m.k TO PUBLIC;
+SELECT count(*) FROM m.k;
+RESET ROLE;
+SET my.victim = 'on';
+SELECT count(*) FROM m.k WHERE name = 'A1';
+
+-- What is asked of a table by somebody who may not runs nothing of its owner's.
+SET ROLE regress_crm_mallory;
+CREATE DOMAIN m.loud AS text CHECK (public.take(VALUE) IS NOT NULL);
+CREATE FOREIGN TABLE m.l (id uuid OPTIONS (property 'AccountId') NOT NULL,
+    name m.loud OPTIONS (property 'Name', constant 'x')) SERVER cdms OPTIONS (entity 'Account');
+\c -
+TRUNCATE loot;
+SET ROLE regress_crm_ann;
+SELECT crm_sync.pull('m.l');
+SELECT crm_sync.create_store('m.l');
+SELECT crm_sync.prune_history('m.l', now());
+RESET ROLE;
+SELECT who FROM loot;
+
 --
 -- The other way round: a superuser's table, and somebody who may insert and read.
 --

@@ -355,11 +355,11 @@ keep_result(TupleTableSlot *row, void *arg)
 }
 
 static bool
-is_written(ModifyState *state, Datum key)
+is_written(ModifyState *state, const pg_uuid_t *key)
 {
 	bool		found;
 
-	hash_search(state->written, DatumGetUUIDP(key), HASH_ENTER, &found);
+	hash_search(state->written, key, HASH_ENTER, &found);
 	return found;
 }
 
@@ -386,7 +386,7 @@ write_row(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 		values[n] = ExecGetJunkAttribute(plan_slot, state->key_junk, &nulls[n]);
 
 	ExecClearTuple(state->result);
-	if (state->written == NULL || !is_written(state, values[n]))
+	if (state->written == NULL || !is_written(state, crm_store_key_value(values[n], nulls[n])))
 		(void) crm_statement_run(state->statement, values, nulls, keep_result, state);
 	MemoryContextSwitchTo(before);
 

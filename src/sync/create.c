@@ -293,8 +293,7 @@ crm_create_store(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("foreign_table must not be null")));
-	table = crm_table_get(PG_GETARG_OID(0));
-	crm_table_require_owner(table);
+	table = crm_table_get_own(PG_GETARG_OID(0));
 	store_name(table, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1), &schema, &name);
 
 	refuse_generated(table);

@@ -39,9 +39,8 @@ CRM_FUNCTION(crm_stat_requests);
 static CrmTable *
 own_table(FunctionCallInfo fcinfo, const char *function)
 {
-	CrmTable   *table = crm_table_get(PG_GETARG_OID(0));
+	CrmTable   *table = crm_table_get_own(PG_GETARG_OID(0));
 
-	crm_table_require_owner(table);
 	crm_table_require_store(table);
 	if (crm_mode == CRM_MODE_LOCAL)
 		ereport(ERROR,

@@ -27,6 +27,7 @@
 #include "rights.h"
 #include "sync/ledger.h"
 #include "sync/statement.h"
+#include "sync/store.h"
 #include "sync/table.h"
 
 CRM_FUNCTION(crm_as_of);
@@ -82,13 +83,15 @@ keep_unchanged(TupleTableSlot *slot, void *arg)
 {
 	Versions   *versions = arg;
 	MemoryContext before;
+	Datum		row;
 	bool		isnull;
 
-	slot_getallattrs(slot);
-	if (hash_search(versions->keys, DatumGetUUIDP(slot->tts_values[0]), HASH_FIND, NULL))
+	if (hash_search(versions->keys, crm_store_key(slot, 1), HASH_FIND, NULL))
 		return;
 	before = MemoryContextSwitchTo(versions->memory);
-	versions->rows = lappend(versions->rows, DatumGetJsonbPCopy(slot_getattr(slot, 2, &isnull)));
+	row = slot_getattr(slot, 2, &isnull);
+	Assert(!isnull);			/* a whole row never is */
+	versions->rows = lappend(versions->rows, DatumGetJsonbPCopy(row));
 	MemoryContextSwitchTo(before);
 }
 
@@ -102,7 +105,7 @@ collect_versions(CrmTable *table, TimestampTz at)
 	HASH_SEQ_STATUS scan;
 	CrmVersion *version;
 	CrmStatement *unchanged =
-	crm_statement_prepare(psprintf("SELECT s.%s, pg_catalog.to_jsonb(s) FROM %s s",
+	crm_statement_prepare(psprintf("SELECT s.%s, pg_catalog.to_jsonb(s.*) FROM %s s",
 								   quote_identifier(table->key->name), table->store_name),
 						  0, NULL, table, NIL);
 
@@ -190,10 +193,9 @@ crm_as_of(PG_FUNCTION_ARGS)
 Datum
 crm_prune_history(PG_FUNCTION_ARGS)
 {
-	CrmTable   *table = crm_table_get(PG_GETARG_OID(0));
+	CrmTable   *table = crm_table_get_own(PG_GETARG_OID(0));
 	TimestampTz until = PG_GETARG_TIMESTAMPTZ(1);
 
-	crm_table_require_owner(table);
 	crm_table_require_store(table);
 	if (until > GetCurrentTimestamp())
 		ereport(ERROR,

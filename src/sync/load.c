@@ -79,6 +79,23 @@ copy_entity(CrmEntity *copy, const CrmEntity *entity)
 		copy_field(&copy->fields[i], &entity->fields[i]);
 }
 
+bool
+crm_load_fits(const CrmLoad *load, const CrmEntity *entity)
+{
+	if (load->entity.nfields < entity->nfields || load->entity.key != entity->key)
+		return false;
+	for (int i = 0; i < entity->nfields; i++)
+	{
+		const CrmField *ours = &load->entity.fields[i];
+		const CrmField *theirs = &entity->fields[i];
+
+		if (ours->pgtype != theirs->pgtype || ours->pgtypmod != theirs->pgtypmod ||
+			ours->basetype != theirs->basetype || ours->scalar != theirs->scalar)
+			return false;
+	}
+	return true;
+}
+
 static CrmLoad *
 begin(CrmConnection *conn, const CrmEntity *entity)
 {

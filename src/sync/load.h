@@ -46,6 +46,12 @@ typedef struct CrmLoad CrmLoad;
  */
 extern CrmLoad *crm_load_all(CrmConnection *conn, const CrmEntity *entity, bool in_ranges);
 
+/*
+ * Does what the load brings fit this description of the entity, value by value?  Types
+ * of the same names may be others by now.
+ */
+extern bool crm_load_fits(const CrmLoad *load, const CrmEntity *entity);
+
 /* Their keys only. */
 extern CrmLoad *crm_load_all_keys(CrmConnection *conn, const CrmEntity *entity);
 

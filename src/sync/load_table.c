@@ -114,11 +114,11 @@ load_some(Loading *loading)
 static bool
 is_as_before(Loading *loading, Oid relid)
 {
-	loading->table = crm_table_get(relid);
-	crm_table_require_owner(loading->table);
+	loading->table = crm_table_get_own(relid);
 	crm_table_require_store(loading->table);
 	return crm_connection_get(loading->table->serverid, loading->table->owner) == loading->conn &&
-		strcmp(crm_pull_mapping(loading->table), loading->mapping) == 0;
+		strcmp(crm_pull_mapping(loading->table), loading->mapping) == 0 &&
+		crm_load_fits(loading->load, &loading->table->entity);
 }
 
 static void

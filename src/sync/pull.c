@@ -235,8 +235,7 @@ static void
 keep_unseen(TupleTableSlot *slot, void *arg)
 {
 	KeyList    *list = arg;
-	bool		isnull;
-	pg_uuid_t  *key = DatumGetUUIDP(slot_getattr(slot, 1, &isnull));
+	const pg_uuid_t *key = crm_store_key(slot, 1);
 
 	if (list->all_seen ? crm_seen_has(list->all_seen, key) :
 		hash_search(list->seen, key, HASH_FIND, NULL) != NULL)

@@ -360,8 +360,7 @@ read_store(Reconcile *reconcile)
 	crm_scan_rescan(scan, NULL, NULL);
 	while ((row = crm_scan_next(scan)) != NULL)
 	{
-		bool		isnull;
-		pg_uuid_t  *value = DatumGetUUIDP(slot_getattr(row, 1, &isnull));
+		const pg_uuid_t *value = crm_store_key(row, 1);
 
 		if (!crm_seen_has(reconcile->seen, value))
 			add_key(&unseen, value);

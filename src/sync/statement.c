@@ -119,6 +119,7 @@ plan(CrmStatement *statement, CrmTable *table, List *quals)
 	(void) check_relations((Node *) query, table);
 	refuse_rules(query);
 	crm_table_check_unaltered(table);
+	crm_table_check_vars(table, quals);
 	crm_query_check_as(query, table->owner);
 	if (quals != NIL)
 		query->jointree->quals =

@@ -79,16 +79,31 @@ check_conversion(CrmTable *table, const CrmColumn *column, Oid type)
 			 errhint("Alter one of them.")));
 }
 
+const pg_uuid_t *
+crm_store_key_value(Datum key, bool isnull)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a store has a row without a key"),
+				 errhint("Give its key column the constraint NOT NULL back.")));
+	return DatumGetUUIDP(key);
+}
+
+const pg_uuid_t *
+crm_store_key(TupleTableSlot *slot, int attnum)
+{
+	bool		isnull;
+	Datum		key = slot_getattr(slot, attnum, &isnull);
+
+	return crm_store_key_value(key, isnull);
+}
+
 char *
 crm_store_column_sql(CrmTable *table, const CrmColumn *column)
 {
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
-
-	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
-	check_conversion(table, column, type);
-	if (type == column->type)
+	check_conversion(table, column, column->store_type);
+	if (column->store_type == column->type)
 		return pstrdup(quote_identifier(column->name));
 	return psprintf("%s::%s", quote_identifier(column->name),
 					format_type_extended(column->type, column->typmod,
@@ -104,6 +119,8 @@ crm_store_column_expr(CrmTable *table, const CrmColumn *column)
 	Node	   *var;
 
 	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	if (type != column->store_type)
+		crm_table_throw_altered(table);
 	check_conversion(table, column, type);
 	var = (Node *) makeVar(1, column->store_attnum, type, typmod, collation, 0);
 	if (type == column->type)
@@ -273,8 +290,7 @@ keep_row(TupleTableSlot *slot, void *arg)
 	bool		found;
 
 	slot_getallattrs(slot);
-	row = hash_search(visit->rows, DatumGetUUIDP(slot->tts_values[entity->key]),
-					  HASH_ENTER, &found);
+	row = hash_search(visit->rows, crm_store_key(slot, entity->key + 1), HASH_ENTER, &found);
 	row->values = palloc_array(Datum, entity->nfields);
 	row->nulls = palloc_array(bool, entity->nfields);
 	for (int i = 0; i < entity->nfields; i++)
@@ -330,9 +346,7 @@ prepare_lock(CrmStore *store)
 static void
 keep_locked(TupleTableSlot *slot, void *arg)
 {
-	bool		isnull;
-
-	hash_search(arg, DatumGetUUIDP(slot_getattr(slot, 1, &isnull)), HASH_ENTER, NULL);
+	hash_search(arg, crm_store_key(slot, 1), HASH_ENTER, NULL);
 }
 
 HTAB *
@@ -361,9 +375,7 @@ typedef struct Write
 static void
 note_written(TupleTableSlot *slot, void *arg)
 {
-	bool		isnull;
-
-	hash_search(arg, DatumGetUUIDP(slot_getattr(slot, 1, &isnull)), HASH_ENTER, NULL);
+	hash_search(arg, crm_store_key(slot, 1), HASH_ENTER, NULL);
 }
 
 static void

@@ -45,6 +45,13 @@ extern CrmStore *crm_store_open(CrmTable *table);
 extern HTAB *crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n);
 
 /*
+ * The key in a row of the store's, an attribute of this number.  ERROR 23502 when it
+ * is null: a store's owner may have taken the constraint away.
+ */
+extern const pg_uuid_t *crm_store_key(TupleTableSlot *slot, int attnum);
+extern const pg_uuid_t *crm_store_key_value(Datum key, bool isnull);
+
+/*
  * Locks those rows of n keys that nobody else has locked.  Result: a hash of their
  * keys.
  */

@@ -21,6 +21,7 @@
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -323,7 +324,13 @@ find_store(CrmTable *table, const char *store)
 	table->store_name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->store)),
 												   get_rel_name(table->store));
 	for (int i = 0; i < table->ncolumns; i++)
-		table->columns[i].store_attnum = get_attnum(table->store, table->columns[i].name);
+	{
+		CrmColumn  *column = &table->columns[i];
+
+		column->store_attnum = get_attnum(table->store, column->name);
+		if (column->store_attnum != InvalidAttrNumber)
+			column->store_type = get_atttype(table->store, column->store_attnum);
+	}
 }
 
 static CrmOnMissing
@@ -612,13 +619,11 @@ crm_table_check_store(Oid store)
 			crm_table_check(crm_table_get(lfirst_oid(lc)));
 }
 
-/* Keys are taken from rows of the store without another look. */
+/* Keys are taken from rows of the store without another look at their type. */
 static void
 check_key_type(const CrmTable *table)
 {
-	AttrNumber	key = table->key->store_attnum;
-
-	if (key != InvalidAttrNumber && get_atttype(table->store, key) != UUIDOID)
+	if (table->key->store_attnum != InvalidAttrNumber && table->key->store_type != UUIDOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 				 errmsg("the key \"%s\" of store %s is not of type uuid",
@@ -661,24 +666,67 @@ crm_table_throw_altered(const CrmTable *table)
 			 errhint("Repeat the statement.")));
 }
 
-/* Is the column still what it was, on both sides? */
 static bool
-is_unaltered(const CrmTable *table, const CrmColumn *column)
+has_column(Relation rel, AttrNumber attnum, const char *name, Oid type)
 {
-	return get_attnum(table->relid, column->name) == column->attnum &&
-		get_atttype(table->relid, column->attnum) == column->type &&
-		get_attnum(table->store, column->name) == column->store_attnum;
+	TupleDesc	desc = RelationGetDescr(rel);
+	Form_pg_attribute att;
+
+	if (attnum < 1 || attnum > desc->natts)
+		return false;
+	att = TupleDescAttr(desc, attnum - 1);
+	return !att->attisdropped && att->atttypid == type && strcmp(NameStr(att->attname), name) == 0;
 }
 
+/*
+ * Not by "valid": what was altered while the description was made has no entry yet
+ * that could be told of it.
+ */
 void
 crm_table_check_unaltered(const CrmTable *table)
 {
+	Relation	rel = relation_open(table->relid, AccessShareLock);
+	Relation	store = relation_open(table->store, NoLock);
+
 	check_key_type(table);
-	if (table->valid)
-		return;
 	for (int i = 0; i < table->ncolumns; i++)
-		if (!is_unaltered(table, &table->columns[i]))
+	{
+		const CrmColumn *column = &table->columns[i];
+
+		if (!has_column(rel, column->attnum, column->name, column->type) ||
+			(column->store_attnum != InvalidAttrNumber &&
+			 !has_column(store, column->store_attnum, column->name, column->store_type)))
 			crm_table_throw_altered(table);
+	}
+	relation_close(store, NoLock);
+	relation_close(rel, NoLock);
+}
+
+static bool
+check_var(Node *node, void *context)
+{
+	const CrmTable *table = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == 1 && ((Var *) node)->varattno > 0 &&
+		get_atttype(table->store, ((Var *) node)->varattno) != ((Var *) node)->vartype)
+		crm_table_throw_altered(table);
+	return expression_tree_walker(node, check_var, context);
+}
+
+void
+crm_table_check_vars(const CrmTable *table, List *quals)
+{
+	(void) check_var((Node *) quals, unconstify(CrmTable *, table));
+}
+
+CrmTable *
+crm_table_get_own(Oid relid)
+{
+	if (is_our_table(relid) && !crm_owns_relation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	return crm_table_get(relid);
 }
 
 void

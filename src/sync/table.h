@@ -33,6 +33,7 @@ typedef struct CrmColumn
 	char	   *name;
 	AttrNumber	attnum;			/* in the foreign table */
 	AttrNumber	store_attnum;	/* in the store; 0: it has no such column */
+	Oid			store_type;		/* there */
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
@@ -102,14 +103,23 @@ extern void crm_table_require_store(CrmTable *table);
 
 /*
  * ERROR 55006 when columns of the table or the store were altered since it was
- * described: whose code ran meanwhile may have done so.  Whoever calls it has the
- * store locked.
+ * described, by another session or by code of the owner's that ran meanwhile.  Whoever
+ * calls it has the store locked.
  */
 extern void crm_table_check_unaltered(const CrmTable *table);
+
+/* The same for Vars (varno 1) that somebody made for the store's columns. */
+extern void crm_table_check_vars(const CrmTable *table, List *quals);
 pg_noreturn extern void crm_table_throw_altered(const CrmTable *table);
 
 /* ERROR 42501 unless the current user owns the foreign table. */
 extern void crm_table_require_owner(CrmTable *table);
+
+/*
+ * The same, and then the description: nothing of the owner's runs for somebody who may
+ * not ask for it.
+ */
+extern CrmTable *crm_table_get_own(Oid foreign_table);
 
 /* The column of this attribute number; NULL for system columns. */
 extern CrmColumn *crm_table_column(CrmTable *table, AttrNumber attnum);
