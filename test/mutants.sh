@@ -96,6 +96,8 @@ mutant revocations src/net/http.c 's/^\s*SET(CURLOPT_CRLFILE, .*/\t\t;/' \
 	tap/tls
 mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//' \
 	tap/login_refused
+mutant secrets src/cdms/login.c 's/^\s*List\s.*secrets = list_copy(response->secrets);/\tList *secrets = NIL;/' \
+	tap/login_secrets
 mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOid}/InvalidOid}/' \
 	regress/identities
 mutant challenges src/net/http.c 's/++exchange->challenges > MOST_CHALLENGES/false/' \

@@ -27,6 +27,7 @@
 #define MOST_HOPS 20			/* requests of one login */
 #define LARGEST_PAGE (1024 * 1024)	/* bytes; ADFS's have 10 kB or so */
 #define LONGEST_WORDS 200		/* bytes, of ADFS's own words */
+#define SHORTEST_TOKEN 16		/* bytes of a form's value that may be one */
 #define PAUSE_MS 500			/* before a login that went astray begins again */
 
 typedef enum Step
@@ -42,6 +43,7 @@ typedef struct Walk
 	CrmConnection *conn;
 	CrmHttpRequest request;		/* the one to come */
 	bool		told;			/* the password has been sent */
+	List	   *secrets;		/* of char *: what no page may have us say */
 } Walk;
 
 pg_noreturn static void refuse_walk(const Walk *walk, const char *detail);
@@ -58,12 +60,20 @@ refuse_walk(const Walk *walk, const char *detail)
 
 /* A URL for a message: without its query, in which there may be a token. */
 static char *
-readable_url(const char *url)
+readable_url(const Walk *walk, const char *url)
 {
-	char	   *copy = pnstrdup(url, strcspn(url, "?#"));
+	char	   *copy = crm_words_hide(pnstrdup(url, strcspn(url, "?#")), walk->secrets);
 
 	crm_words_clean(copy);
 	return copy;
+}
+
+/* Tokens are in queries and in values that pages had us send. */
+static void
+note_token(Walk *walk, const char *text)
+{
+	if (strlen(text) >= SHORTEST_TOKEN)
+		walk->secrets = lappend(walk->secrets, pstrdup(text));
 }
 
 /* ---------------------------------------------------------------- where to */
@@ -91,11 +101,12 @@ go(Walk *walk, const char *method, const char *link)
 
 	if (url == NULL || !is_allowed(walk->conn->login, url))
 		refuse_walk(walk, psprintf("\"%s\" points to \"%s\", which is another place.",
-								   readable_url(walk->request.url), readable_url(link)));
+								   readable_url(walk, walk->request.url), readable_url(walk, link)));
 	walk->request.method = method;
 	walk->request.url = url;
 	walk->request.body = NULL;
 	walk->request.body_length = 0;
+	note_token(walk, url + strcspn(url, "?"));
 }
 
 static char *
@@ -117,6 +128,7 @@ begin(Walk *walk, CrmConnection *conn)
 	walk->request.method = "GET";
 	walk->request.url = crm_url_repair(first_url(conn->login));
 	walk->request.confidential = true;
+	note_token(walk, strchr(walk->request.url, '?'));
 	crm_http_forget_cookies(conn->http);
 }
 
@@ -206,6 +218,7 @@ fill_in(Walk *walk, const CrmHtmlForm *form)
 		crm_url_append_encoded(&body, input->name);
 		appendStringInfoChar(&body, '=');
 		crm_url_append_encoded(&body, input->value);
+		note_token(walk, input->value);
 	}
 	walk->request.body = body.data;
 	walk->request.body_length = body.len;
@@ -233,7 +246,7 @@ sign_in(Walk *walk, const CrmHtmlForm *form)
 	go(walk, "POST", form->action);
 	if (!crm_url_same_origin(linitial(login->adfs), walk->request.url))
 		refuse_walk(walk, psprintf("A form would send the password to \"%s\".",
-								   readable_url(walk->request.url)));
+								   readable_url(walk, walk->request.url)));
 	if (username)
 		username->value = as_utf8(login->username);
 	find_input(form, is_password)->value = as_utf8(login->password);
@@ -250,7 +263,9 @@ refuse_password(Walk *walk, const CrmHttpResponse *response)
 
 	for (int i = 0; i < lengthof(places) && words == NULL; i++)
 		words = crm_html_text(response->body, response->body_length, places[i]);
-	crm_login_refuse(walk->conn, words ? psprintf("ADFS says: \"%s\"", crm_words_tidy(words, LONGEST_WORDS)) :
+	crm_login_refuse(walk->conn, words ?
+					 psprintf("ADFS says: \"%s\"",
+							  crm_words_tidy(words, LONGEST_WORDS, walk->secrets)) :
 					 "ADFS shows its login form again.");
 }
 
@@ -267,10 +282,10 @@ follow_redirect(Walk *walk, const CrmHttpResponse *response)
 
 	if (response->location == NULL)
 		refuse_walk(walk, psprintf("\"%s\" answered %d without saying where to.",
-								   readable_url(walk->request.url), response->status));
+								   readable_url(walk, walk->request.url), response->status));
 	if (keeps_method && walk->request.body)
 		refuse_walk(walk, psprintf("\"%s\" wants a form sent elsewhere (%d).",
-								   readable_url(walk->request.url), response->status));
+								   readable_url(walk, walk->request.url), response->status));
 	go(walk, "GET", response->location);
 }
 
@@ -281,7 +296,7 @@ follow_redirect(Walk *walk, const CrmHttpResponse *response)
 static void
 refuse_status(Walk *walk, const CrmHttpResponse *response)
 {
-	CrmFault   *fault = crm_fault_read(response);
+	CrmFault   *fault = crm_fault_read(response, walk->secrets);
 
 	if (walk->request.body)
 		fault->words = "";
@@ -309,7 +324,7 @@ take_step(Walk *walk, const CrmHttpResponse *response)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("could not log in to server \"%s\"", walk->conn->server_name),
 				 errdetail("The page at \"%s\" is larger than 1 MB.",
-						   readable_url(walk->request.url))));
+						   readable_url(walk, walk->request.url))));
 
 	forms = crm_html_forms(response->body, response->body_length);
 	if ((form = find_form(forms, is_token)) != NULL)
@@ -327,11 +342,15 @@ take_step(Walk *walk, const CrmHttpResponse *response)
 static CrmHttpResponse *
 send_request(Walk *walk)
 {
+	CrmHttpResponse *response;
+
 	walk->request.headers = list_make1("Accept: text/html");
 	if (walk->request.body)
 		walk->request.headers = lappend(walk->request.headers,
 										"Content-Type: application/x-www-form-urlencoded");
-	return crm_http_send(walk->conn->http, &walk->request);
+	response = crm_http_send(walk->conn->http, &walk->request);
+	walk->secrets = list_concat(walk->secrets, crm_login_secrets(walk->conn, response));
+	return response;
 }
 
 static Step
@@ -361,7 +380,7 @@ crm_adfs_login(CrmConnection *conn)
 			return;
 		if (walk.told || attempt >= conn->max_retries)
 			refuse_walk(&walk, psprintf("The page at \"%s\" has no login form.",
-										readable_url(walk.request.url)));
+										readable_url(&walk, walk.request.url)));
 		crm_http_pause(PAUSE_MS);
 	}
 }

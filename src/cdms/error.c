@@ -256,38 +256,6 @@ read_told(void (*read) (const CrmHttpResponse *, Told *), const CrmHttpResponse 
 
 /* ------------------------------------------------------------------------ HTML */
 
-static const struct
-{
-	const char *entity;
-	char		character;
-}			entities[] = {
-	{"&amp;", '&'},
-	{"&lt;", '<'},
-	{"&gt;", '>'},
-	{"&quot;", '"'},
-	{"&#39;", '\''},
-	{"&apos;", '\''},
-	{"&#32;", ' '},
-	{"&nbsp;", ' '}
-};
-
-/* The character that an entity at c stands for; *c is moved to its end. */
-static char
-decode_entity(const char **c)
-{
-	for (int i = 0; i < lengthof(entities); i++)
-	{
-		size_t		length = strlen(entities[i].entity);
-
-		if (pg_strncasecmp(*c, entities[i].entity, length) == 0)
-		{
-			*c += length - 1;
-			return entities[i].character;
-		}
-	}
-	return **c;
-}
-
 /* Behind the tag at c; behind all of the element where that is not for readers. */
 static const char *
 skip_tag(const char *c)
@@ -306,6 +274,22 @@ skip_tag(const char *c)
 	return end ? end : c + strlen(c) - 1;
 }
 
+/* The letter at c, decoded where it is an entity for ASCII; its last byte. */
+static const char *
+append_visible(StringInfo words, const char *c)
+{
+	uint32		letter;
+	int			length = crm_words_entity(c, &letter);
+
+	if (length == 0 || letter > '~')
+	{
+		appendStringInfoChar(words, *c);
+		return c;
+	}
+	appendStringInfoChar(words, letter);
+	return c + length - 1;
+}
+
 /* The words that a browser would show, title first. */
 static char *
 visible_words(const char *html)
@@ -321,7 +305,7 @@ visible_words(const char *html)
 			appendStringInfoChar(&words, ' ');
 		}
 		else
-			appendStringInfoChar(&words, decode_entity(&c));
+			c = append_visible(&words, c);
 	}
 	return words.data;
 }
@@ -350,8 +334,24 @@ read_code(const char *code, const char *words)
 	return (int32) number;
 }
 
+/* What the document has to say, or the body where it is none. */
+static char *
+read_words(const CrmHttpResponse *response, CrmBodyKind kind, const Told *told,
+		   const List *secrets)
+{
+	if (told->words)
+		return crm_words_tidy(told->words, LONGEST_WORDS, secrets);
+	if (kind == CRM_BODY_BINARY)
+		return psprintf("(%zu bytes of binary data)", response->body_length);
+	if (kind != CRM_BODY_HTML && kind != CRM_BODY_LOGIN)
+		return crm_words_tidy(response->body, LONGEST_EXTRACT, secrets);
+	/* Hidden before tags are taken out: what they leave of a secret is not found. */
+	return crm_words_tidy(visible_words(crm_words_hide(response->body, secrets)),
+						  LONGEST_EXTRACT, secrets);
+}
+
 CrmFault *
-crm_fault_read(const CrmHttpResponse *response)
+crm_fault_read(const CrmHttpResponse *response, const List *secrets)
 {
 	CrmBodyKind kind = crm_body_kind(response);
 	CrmFault   *fault = palloc0(sizeof(CrmFault));
@@ -362,17 +362,10 @@ crm_fault_read(const CrmHttpResponse *response)
 	else if (kind == CRM_BODY_XML)
 		read_told(read_xml, response, &told);
 
-	if (told.words)
-		fault->words = crm_words_tidy(told.words, LONGEST_WORDS);
-	else if (kind == CRM_BODY_BINARY)
-		fault->words = psprintf("(%zu bytes of binary data)", response->body_length);
-	else if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		fault->words = crm_words_tidy(visible_words(response->body), LONGEST_EXTRACT);
-	else
-		fault->words = crm_words_tidy(response->body, LONGEST_EXTRACT);
-
 	fault->status = response->status;
-	fault->code = read_code(told.code, fault->words);
+	fault->words = read_words(response, kind, &told, secrets);
+	fault->said = read_words(response, kind, &told, NIL);
+	fault->code = read_code(told.code, fault->said);
 	return fault;
 }
 

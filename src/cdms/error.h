@@ -37,14 +37,16 @@ typedef struct CrmFault
 	int32		code;			/* CRM's; 0: none given */
 	char	   *words;			/* CDMS's message, or a short extract of a body
 								 * that is neither JSON nor XML; never NULL */
+	char	   *said;			/* the same with secrets: to decide by, never to
+								 * be shown */
 } CrmFault;
 
 /*
  * Reads the error document of an answer: JSON, XML, HTML or anything else, by
  * what the body is rather than by what its header says.  Never throws over a
- * malformed body.
+ * malformed body.  Its words are without these secrets (crm_login_secrets).
  */
-extern CrmFault *crm_fault_read(const CrmHttpResponse *response);
+extern CrmFault *crm_fault_read(const CrmHttpResponse *response, const List *secrets);
 
 /* It in a sentence, for DETAIL. */
 extern char *crm_fault_describe(const CrmFault *fault);

@@ -283,7 +283,7 @@ parse(Reader *reader, const char *body, size_t length)
 				(errcode(ERRCODE_INVALID_JSON_TEXT),
 				 errmsg("CDMS's answer is not valid JSON"),
 				 errdetail_internal("%s", crm_words_tidy(json_errdetail(error, lexer),
-														 LONGEST_DETAIL))));
+														 LONGEST_DETAIL, NIL))));
 }
 
 /*

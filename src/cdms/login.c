@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -122,6 +123,17 @@ crm_login_sent(CrmConnection *conn, CrmHttpExchange *exchange)
 		login->accepted = true;
 }
 
+List *
+crm_login_secrets(const CrmConnection *conn, const CrmHttpResponse *response)
+{
+	List	   *secrets = list_copy(response->secrets);
+
+	if (conn->login)
+		secrets = lappend(secrets, pg_server_to_any(conn->login->password,
+													strlen(conn->login->password), PG_UTF8));
+	return secrets;
+}
+
 static bool
 leads_to_adfs(const CrmLogin *login, const CrmHttpResponse *response)
 {
@@ -169,7 +181,9 @@ crm_login_judge(CrmConnection *conn, const CrmHttpRequest *request,
 	if (conn->login == NULL)
 		return;
 	if (response->status == 401)
-		note_refusal(conn->login, crm_fault_describe(crm_fault_read(response)));
+		note_refusal(conn->login,
+					 crm_fault_describe(crm_fault_read(response,
+													   crm_login_secrets(conn, response))));
 	else if (crm_login_is_lost(conn, request, response))
 		note_refusal(conn->login, "CDMS asked for a login right after one.");
 	else

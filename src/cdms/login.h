@@ -66,6 +66,12 @@ extern void crm_login_renew(CrmConnection *conn, int since);
 extern void crm_login_judge(CrmConnection *conn, const CrmHttpRequest *request,
 							const CrmHttpResponse *response);
 
+/*
+ * What must not be shown should this answer repeat it (char *, for crm_words_tidy): the
+ * password, and the cookies and Authorization headers that the request went with.
+ */
+extern List *crm_login_secrets(const CrmConnection *conn, const CrmHttpResponse *response);
+
 /* ERROR 28P01, remembered; detail is what was said. */
 pg_noreturn extern void crm_login_refuse(CrmConnection *conn, const char *detail);
 

@@ -135,7 +135,7 @@ read_name(CrmXmlReader *xml)
 
 	if (!crm_is_name(name))
 		crm_builder_wrong_shape(psprintf("An element \"%s\" is called \"%s\", which is no name.",
-										 crm_xml_name(xml), crm_words_tidy(name, QUOTED_NAME)));
+										 crm_xml_name(xml), crm_words_tidy(name, QUOTED_NAME, NIL)));
 	return name;
 }
 

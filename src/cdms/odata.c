@@ -45,7 +45,7 @@
 
 pg_noreturn static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 										const char *action);
-pg_noreturn static void refuse_link(const char *problem, const char *link);
+pg_noreturn static void refuse_link(const char *problem, const char *link, const List *secrets);
 
 static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_JSON] = &crm_format_json,
@@ -76,7 +76,8 @@ crm_odata_is_one_of(int status, const int *statuses)
 
 /* An HTML page stands where data should. */
 void
-crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
+crm_odata_refuse_page(const CrmConnection *conn, const CrmHttpResponse *response,
+					  CrmBodyKind kind)
 {
 	bool		login = kind == CRM_BODY_LOGIN;
 
@@ -84,23 +85,25 @@ crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind)
 			(errcode(login ? ERRCODE_INVALID_PASSWORD : ERRCODE_FDW_ERROR),
 			 errmsg("CDMS answered with an HTML page where data was expected"),
 			 errdetail_internal("%s: \"%s\"", login ? "It is a login form" : "It begins",
-								crm_fault_read(response)->words),
+								crm_fault_read(response, crm_login_secrets(conn, response))->words),
 			 errhint("Check the user mapping, and the server's options \"url\" and \"auth\".")));
 }
 
 /* Is what came data of this media type? */
 void
-crm_odata_check_media_type(const CrmHttpResponse *response, const char *expected)
+crm_odata_check_media_type(const CrmConnection *conn, const CrmHttpResponse *response,
+						   const char *expected)
 {
 	CrmBodyKind kind = crm_body_kind(response);
 
 	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		crm_odata_refuse_page(response, kind);
+		crm_odata_refuse_page(conn, response, kind);
 	if (strcasestr(response->content_type, expected) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("CDMS answered with media type \"%s\" where \"%s\" was expected",
-						crm_words_tidy(response->content_type, LONGEST_WORDS), expected),
+						crm_words_tidy(response->content_type, LONGEST_WORDS,
+									   crm_login_secrets(conn, response)), expected),
 				 errhint("Check the server's options \"url\" and \"format\".")));
 }
 
@@ -116,7 +119,7 @@ refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 			 errmsg("%s on server \"%s\"", action, conn->server_name),
 			 errdetail("CDMS answered %d and pointed to \"%s\".", response->status,
 					   crm_words_tidy(pnstrdup(location, strcspn(location, "?#")),
-									  LONGEST_WORDS)),
+									  LONGEST_WORDS, crm_login_secrets(conn, response))),
 			 errhint("CDMS wants a login, or the option \"url\" is not that of an organisation.")));
 }
 
@@ -125,7 +128,8 @@ crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response, con
 {
 	if (response->status >= 300 && response->status < 400)
 		refuse_redirect(conn, response, action);
-	crm_fault_throw(crm_fault_read(response), conn->server_name, action);
+	crm_fault_throw(crm_fault_read(response, crm_login_secrets(conn, response)),
+					conn->server_name, action);
 }
 
 /* ------------------------------------------------------------------ requests */
@@ -221,7 +225,7 @@ answer(CrmConnection *conn, const Question *question, const Asked *asked)
 	}
 	if (response->status != 200)
 		crm_odata_refuse(conn, response, question->action);
-	crm_odata_check_media_type(response, question->expected);
+	crm_odata_check_media_type(conn, response, question->expected);
 	return response;
 }
 
@@ -476,12 +480,14 @@ open_cursor(CrmConnection *conn, const CrmQuery *query)
 }
 
 static void
-refuse_link(const char *problem, const char *link)
+refuse_link(const char *problem, const char *link, const List *secrets)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("CDMS's link to the next page %s", problem),
-			 errdetail_internal("The link is \"%s\".", crm_words_tidy(link, LONGEST_WORDS))));
+			 errdetail_internal("The link is \"%s\".",
+								crm_words_tidy(pnstrdup(link, strcspn(link, "?#")),
+											   LONGEST_WORDS, secrets))));
 }
 
 /*
@@ -497,7 +503,7 @@ note_asked(CrmCursor *cursor)
 										   strlen(cursor->url), 0);
 
 	if (cursor->npages > 0 && hash == cursor->mark)
-		refuse_link("leads in a circle", cursor->url);
+		refuse_link("leads in a circle", cursor->url, NIL);
 	cursor->npages++;
 	if ((cursor->npages & (cursor->npages - 1)) == 0)
 		cursor->mark = hash;
@@ -542,18 +548,20 @@ count_new(CrmCursor *cursor, const CrmPage *page)
  * same CreatedOn (cdms-protocol 1.4).
  */
 static void
-check_progress(CrmCursor *cursor, const CrmPage *page, const char *next)
+check_progress(CrmCursor *cursor, const CrmHttpResponse *response, const CrmPage *page,
+			   const char *next)
 {
 	if (cursor->npages == 1 && next == NULL)
 		return;
 	cursor->nempty = count_new(cursor, page) > 0 ? 0 : cursor->nempty + 1;
 	if (next && (cursor->nempty >= MOST_EMPTY || cursor->nrepeated > MOST_NOTED / 2))
-		refuse_link("leads to ever more pages without a new object", next);
+		refuse_link("leads to ever more pages without a new object", next,
+					crm_login_secrets(cursor->conn, response));
 }
 
-/* Moves the cursor to the next page's URL. */
+/* Moves the cursor to the next page's URL, which the answer has as a link. */
 static void
-follow(CrmCursor *cursor, const char *link)
+follow(CrmCursor *cursor, const CrmHttpResponse *response, const char *link)
 {
 	char	   *url = NULL;
 
@@ -561,7 +569,8 @@ follow(CrmCursor *cursor, const char *link)
 	{
 		url = crm_url_resolve(cursor->url, link);
 		if (url == NULL || !is_under_root(cursor->conn, url))
-			refuse_link("leads to another place", link);
+			refuse_link("leads to another place", link,
+						crm_login_secrets(cursor->conn, response));
 		url = MemoryContextStrdup(cursor->context, url);
 	}
 	pfree(cursor->url);
@@ -667,18 +676,37 @@ crm_odata_query_request(CrmConnection *conn, const CrmQuery *query)
 	return request;
 }
 
+/* The page in an answer. */
+static CrmPage *
+read_page(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity *entity,
+		  const Bitmapset *fields, char **next)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	CrmPage    *page = NULL;
+
+	PG_TRY();
+	{
+		page = crm_odata_format(conn)->read_page(response->body, response->body_length, entity,
+												 fields, next);
+	}
+	PG_CATCH();
+	{
+		crm_words_rethrow(memory, response->body, crm_login_secrets(conn, response));
+	}
+	PG_END_TRY();
+	return page;
+}
+
 CrmPage *
 crm_odata_read_answer(CrmConnection *conn, const CrmQuery *query, const CrmHttpResponse *response)
 {
-	const CrmFormatMethods *format = crm_odata_format(conn);
 	CrmPage    *page;
 	char	   *next;
 
 	if (response->status != 200)
 		crm_odata_refuse(conn, response, psprintf("could not read %s", query->entity->set));
-	crm_odata_check_media_type(response, format->expected);
-	page = format->read_page(response->body, response->body_length, query->entity,
-							 query->fields, &next);
+	crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
+	page = read_page(conn, response, query->entity, query->fields, &next);
 	conn->objects += page->nobjects;
 	return page;
 }
@@ -702,13 +730,12 @@ fetch(CrmCursor *cursor)
 	response = take_answer(cursor);
 	MemoryContextSwitchTo(before);
 
-	page = crm_odata_format(cursor->conn)->read_page(response->body, response->body_length,
-											  cursor->entity, cursor->fields, &next);
+	page = read_page(cursor->conn, response, cursor->entity, cursor->fields, &next);
 	check_asked(cursor, page);
-	check_progress(cursor, page, next);
+	check_progress(cursor, response, page, next);
 	page->date = response->date;
 	cursor->conn->objects += page->nobjects;
-	follow(cursor, next);
+	follow(cursor, response, next);
 	page->last = cursor->url == NULL;
 	if (cursor->ahead)
 		start(cursor);
@@ -749,8 +776,18 @@ metadata(CrmConnection *conn)
 	};
 	Asked		asked = ask(conn, &question);
 	CrmHttpResponse *response = answer(conn, &question, &asked);
-	List	   *entities = crm_metadata_read(response->body, response->body_length);
+	MemoryContext memory = CurrentMemoryContext;
+	List	   *entities = NIL;
 
+	PG_TRY();
+	{
+		entities = crm_metadata_read(response->body, response->body_length);
+	}
+	PG_CATCH();
+	{
+		crm_words_rethrow(memory, response->body, crm_login_secrets(conn, response));
+	}
+	PG_END_TRY();
 	pfree(response->body);
 	return entities;
 }

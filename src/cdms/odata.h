@@ -25,10 +25,12 @@ extern bool crm_odata_is_one_of(int status, const int *statuses);
 extern bool crm_odata_is_overloaded(const CrmHttpResponse *response);
 
 /* ERROR unless what came is data of this media type. */
-extern void crm_odata_check_media_type(const CrmHttpResponse *response, const char *expected);
+extern void crm_odata_check_media_type(const CrmConnection *conn, const CrmHttpResponse *response,
+									   const char *expected);
 
 /* The ERROR for an HTML page in place of data, and for any other refusal of action. */
-pg_noreturn extern void crm_odata_refuse_page(const CrmHttpResponse *response, CrmBodyKind kind);
+pg_noreturn extern void crm_odata_refuse_page(const CrmConnection *conn,
+											  const CrmHttpResponse *response, CrmBodyKind kind);
 pg_noreturn extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
 										 const char *action);
 

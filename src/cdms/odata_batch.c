@@ -209,9 +209,12 @@ split_parts(Span body, const char *media_type)
 	return NIL;
 }
 
-/* An application/http part as the answer that it is; *content_id: 0 where it has none. */
+/*
+ * An application/http part of a whole as the answer that it is; *content_id: 0 where it
+ * has none.
+ */
 static CrmHttpResponse *
-read_answer(Span part, int *content_id)
+read_answer(const CrmHttpResponse *whole, Span part, int *content_id)
 {
 	CrmHttpResponse *response = palloc0_object(CrmHttpResponse);
 	Span		outer;
@@ -233,13 +236,14 @@ read_answer(Span part, int *content_id)
 	response->retry_after = value ? atoi(value) : -1;
 	response->body = copy_bytes(body);
 	response->body_length = body.length;
+	response->secrets = whole->secrets;
 	return response;
 }
 
 /* --------------------------------------------------------------- outcomes */
 
 static void
-judge_changes(CrmConnection *conn, List *writes, Span part)
+judge_changes(CrmConnection *conn, List *writes, const CrmHttpResponse *whole, Span part)
 {
 	Span		head;
 	Span		body;
@@ -252,7 +256,7 @@ judge_changes(CrmConnection *conn, List *writes, Span part)
 	{
 		int			content_id;
 		CrmWrite   *write;
-		CrmHttpResponse *response = read_answer(*(Span *) lfirst(lc), &content_id);
+		CrmHttpResponse *response = read_answer(whole, *(Span *) lfirst(lc), &content_id);
 
 		/* Without a name it is the next, as long as each has an answer. */
 		if (content_id == 0 && list_length(answers) == list_length(writes))
@@ -283,10 +287,11 @@ write_of(List *writes, const CrmEntity *entity, const pg_uuid_t *key)
 
 /* What was read back belongs to the write of the same object. */
 static void
-keep_read_back(CrmConnection *conn, List *writes, const CrmQuery *query, Span part)
+keep_read_back(CrmConnection *conn, List *writes, const CrmQuery *query,
+			   const CrmHttpResponse *whole, Span part)
 {
 	int			content_id;
-	CrmHttpResponse *response = read_answer(part, &content_id);
+	CrmHttpResponse *response = read_answer(whole, part, &content_id);
 	CrmPage    *page = crm_odata_read_answer(conn, query, response);
 
 	for (int i = 0; i < page->nobjects; i++)
@@ -312,9 +317,9 @@ crm_odata_judge_batch(CrmConnection *conn, List *writes, List *queries,
 	parts = split_parts(body, response->content_type);
 	if (list_length(parts) != list_length(queries) + 1)
 		throw_unreadable("Parts are missing.");
-	judge_changes(conn, writes, *(Span *) linitial(parts));
+	judge_changes(conn, writes, response, *(Span *) linitial(parts));
 	foreach(lc, queries)
-		keep_read_back(conn, writes, lfirst(lc),
+		keep_read_back(conn, writes, lfirst(lc), response,
 					   *(Span *) list_nth(parts, foreach_current_index(lc) + 1));
 }
 

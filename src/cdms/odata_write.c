@@ -16,6 +16,7 @@
 #include "cdms/builder.h"
 #include "cdms/login.h"
 #include "cdms/odata.h"
+#include "cdms/words.h"
 
 #define HTTP_REQUEST_TIMEOUT 408
 #define MOST_WRITES 1000		/* to a change set (contract) */
@@ -34,7 +35,7 @@ object_path(const CrmWrite *write)
  * that brings a page along.
  */
 static bool
-is_done(const CrmHttpResponse *response)
+is_done(const CrmConnection *conn, const CrmHttpResponse *response)
 {
 	static const int statuses[] = {204, 200, 0};
 	CrmBodyKind kind = crm_body_kind(response);
@@ -42,7 +43,7 @@ is_done(const CrmHttpResponse *response)
 	if (!crm_odata_is_one_of(response->status, statuses))
 		return false;
 	if (kind == CRM_BODY_HTML || kind == CRM_BODY_LOGIN)
-		crm_odata_refuse_page(response, kind);
+		crm_odata_refuse_page(conn, response, kind);
 	return true;
 }
 
@@ -55,7 +56,7 @@ static bool
 says_missing(const CrmFault *fault, const pg_uuid_t *key)
 {
 	return fault->code == CRM_CODE_DOES_NOT_EXIST &&
-		strcasestr(fault->words, crm_odata_key_text(key)) != NULL;
+		strcasestr(fault->said, crm_odata_key_text(key)) != NULL;
 }
 
 /* What is tried, for messages. */
@@ -71,9 +72,9 @@ action_of(const CrmWrite *write)
 static void
 judge_change(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
 {
-	if (is_done(response))
+	if (is_done(conn, response))
 		write->outcome = CRM_DONE;
-	else if (says_missing(crm_fault_read(response), &write->key))
+	else if (says_missing(crm_fault_read(response, NIL), &write->key))
 		write->outcome = CRM_MISSING;
 	else
 		crm_odata_refuse(conn, response, action_of(write));
@@ -88,23 +89,40 @@ check_made(const CrmWrite *write, const CrmObject *made)
 										 crm_odata_key_text(&made->key)));
 }
 
+static CrmObject *
+read_made(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity *entity)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	CrmObject  *made = NULL;
+
+	PG_TRY();
+	{
+		made = crm_odata_format(conn)->read_object(response->body, response->body_length, entity);
+	}
+	PG_CATCH();
+	{
+		crm_words_rethrow(memory, response->body, crm_login_secrets(conn, response));
+	}
+	PG_END_TRY();
+	return made;
+}
+
 static void
 judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
 {
 	static const int statuses[] = {201, 200, 0};
-	const CrmFormatMethods *format = crm_odata_format(conn);
 	CrmObject  *made;
 
 	if (crm_odata_is_one_of(response->status, statuses))
 	{
-		crm_odata_check_media_type(response, format->expected);
-		made = format->read_object(response->body, response->body_length, write->entity);
+		crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
+		made = read_made(conn, response, write->entity);
 		check_made(write, made);
 		write->made = made;
 		write->outcome = CRM_DONE;
 		conn->objects++;
 	}
-	else if (crm_fault_read(response)->code == CRM_CODE_DUPLICATE_KEY)
+	else if (crm_fault_read(response, NIL)->code == CRM_CODE_DUPLICATE_KEY)
 		write->outcome = CRM_DUPLICATE;
 	else
 		crm_odata_refuse(conn, response, action_of(write));
@@ -235,7 +253,7 @@ is_own_refusal(const CrmHttpResponse *response)
 {
 	return response->status >= 400 &&
 		((response->status < 500 && response->status != HTTP_REQUEST_TIMEOUT) ||
-		 crm_fault_read(response)->code != 0);
+		 crm_fault_read(response, NIL)->code != 0);
 }
 
 /* CDMS has no time: nothing is known but when it may have. */

@@ -5,9 +5,306 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/ascii.h"
 
 #include "cdms/words.h"
+
+#define SHORTEST_SECRET 4		/* bytes */
+#define LONGEST_TEXT (64 * 1024)	/* bytes, of which a message shows 2,000 */
+#define HIDDEN "(hidden)"
+
+/* ------------------------------------------------------------ written letters */
+
+/* One letter of a text, in UTF-8, however it is written there. */
+typedef struct Letter
+{
+	int			length;			/* bytes that it takes in the text; 0: there is none */
+	int			nbytes;
+	unsigned char bytes[MAX_MULTIBYTE_CHAR_LEN];
+} Letter;
+
+typedef Letter (*Form) (const char *at);
+
+static Letter
+letter_of(int length, uint32 code)
+{
+	Letter		letter = {.length = length};
+
+	unicode_to_utf8(code, letter.bytes);
+	letter.nbytes = pg_utf_mblen(letter.bytes);
+	return letter;
+}
+
+static Letter
+byte_as_is(const char *at)
+{
+	Letter		letter = {.length = *at ? 1 : 0,.nbytes = 1,.bytes = {*at}};
+
+	return letter;
+}
+
+/* A number of so many hexadecimal digits; false: it is none. */
+static bool
+read_hex(const char *at, int digits, uint32 *number)
+{
+	*number = 0;
+	for (int i = 0; i < digits; i++)
+	{
+		if (!isxdigit((unsigned char) at[i]))
+			return false;
+		*number = *number * 16 + (isdigit((unsigned char) at[i]) ? at[i] - '0' :
+								  pg_ascii_tolower(at[i]) - 'a' + 10);
+	}
+	return true;
+}
+
+static Letter
+percent_encoded(const char *at)
+{
+	Letter		letter = byte_as_is(at);
+	uint32		byte;
+
+	if (*at == '%' && read_hex(at + 1, 2, &byte))
+	{
+		letter.bytes[0] = byte;
+		letter.length = 3;
+	}
+	return letter;
+}
+
+/* As forms are. */
+static Letter
+form_encoded(const char *at)
+{
+	return *at == '+' ? letter_of(1, ' ') : percent_encoded(at);
+}
+
+static const struct
+{
+	const char *entity;
+	uint32		letter;
+}			entities[] = {
+	{"&amp;", '&'},
+	{"&lt;", '<'},
+	{"&gt;", '>'},
+	{"&quot;", '"'},
+	{"&apos;", '\''},
+	{"&nbsp;", ' '}
+};
+
+/* "&#39;", "&#x27;" */
+static int
+numeric_entity(const char *at, uint32 *letter)
+{
+	bool		hex = strncmp(at, "&#", 2) == 0 && pg_ascii_tolower(at[2]) == 'x';
+	const char *digits = at + (hex ? 3 : 2);
+	char	   *end;
+	unsigned long number;
+
+	if (strncmp(at, "&#", 2) != 0 || !isxdigit((unsigned char) *digits))
+		return 0;
+	number = strtoul(digits, &end, hex ? 16 : 10);
+	if (*end != ';' || !is_valid_unicode_codepoint(number))
+		return 0;
+	*letter = number;
+	return end + 1 - at;
+}
+
+int
+crm_words_entity(const char *at, uint32 *letter)
+{
+	for (int i = 0; *at == '&' && i < lengthof(entities); i++)
+	{
+		size_t		length = strlen(entities[i].entity);
+
+		if (pg_strncasecmp(at, entities[i].entity, length) == 0)
+		{
+			*letter = entities[i].letter;
+			return length;
+		}
+	}
+	return numeric_entity(at, letter);
+}
+
+static Letter
+html_escaped(const char *at)
+{
+	uint32		code;
+	int			length = crm_words_entity(at, &code);
+
+	return length > 0 ? letter_of(length, code) : byte_as_is(at);
+}
+
+/* The two halves of what is beyond 16 bits, and all other letters, as \uXXXX. */
+static Letter
+json_numbered(const char *at)
+{
+	uint32		code;
+	uint32		second;
+
+	if (!read_hex(at + 2, 4, &code))
+		return byte_as_is(at);
+	if (is_utf16_surrogate_first(code) && at[6] == '\\' && at[7] == 'u' &&
+		read_hex(at + 8, 4, &second) && is_utf16_surrogate_second(second))
+		return letter_of(12, surrogate_pair_to_codepoint(code, second));
+	return letter_of(6, code);
+}
+
+static Letter
+json_escaped(const char *at)
+{
+	if (at[0] != '\\' || at[1] == '\0')
+		return byte_as_is(at);
+	return at[1] == 'u' ? json_numbered(at) : letter_of(2, at[1]);
+}
+
+static const Form forms[] = {
+	byte_as_is, percent_encoded, form_encoded, html_escaped, json_escaped
+};
+
+/* --------------------------------------------------------------------- hiding */
+
+static bool
+is_foreign(unsigned char byte)
+{
+	return IS_HIGHBIT_SET(byte);
+}
+
+/* Enough ASCII in it that it is known by that? */
+static bool
+is_mostly_ascii(const char *secret)
+{
+	int			n = 0;
+
+	while (*secret)
+		n += is_foreign(*secret++) ? 0 : 1;
+	return n >= SHORTEST_SECRET;
+}
+
+/* Behind the letters beyond ASCII that are here, or what another encoding made of them. */
+static const char *
+skip_foreign(const char *at, Form form)
+{
+	Letter		letter = form(at);
+
+	while (letter.length > 0 && (is_foreign(letter.bytes[0]) || letter.bytes[0] == '?'))
+	{
+		at += letter.length;
+		letter = form(at);
+	}
+	return at;
+}
+
+/*
+ * How many bytes of text the secret takes here, written in this form; 0: it is not
+ * here.  Letters beyond ASCII may have become others, and more or fewer, on the way.
+ */
+static int
+secret_length(const char *text, const char *secret, Form form)
+{
+	const char *at = text;
+	const char *left = secret;
+
+	while (*left)
+	{
+		Letter		letter = form(at);
+
+		if (letter.length == 0)
+			return left - secret >= SHORTEST_SECRET ? at - text : 0;
+		if (strncmp((char *) letter.bytes, left, letter.nbytes) == 0)
+		{
+			at += letter.length;
+			left += letter.nbytes;
+			continue;
+		}
+		if (!is_foreign(*left) || skip_foreign(at, form) == at || !is_mostly_ascii(secret))
+			return 0;
+		at = skip_foreign(at, form);
+		while (is_foreign(*left))
+			left++;
+	}
+	return at - text;
+}
+
+/* Of the secrets that are here the longest. */
+static int
+hidden_length(const char *text, const List *secrets)
+{
+	int			longest = 0;
+	ListCell   *lc;
+
+	foreach(lc, secrets)
+	{
+		const char *secret = lfirst(lc);
+
+		if (strlen(secret) < SHORTEST_SECRET)
+			continue;
+		for (int i = 0; i < lengthof(forms); i++)
+			longest = Max(longest, secret_length(text, secret, forms[i]));
+	}
+	return longest;
+}
+
+char *
+crm_words_hide(const char *text, const List *secrets)
+{
+	char	   *cut = pnstrdup(text, LONGEST_TEXT);
+	StringInfoData shown;
+
+	initStringInfo(&shown);
+	for (const char *at = cut; *at;)
+	{
+		int			length = hidden_length(at, secrets);
+
+		CHECK_FOR_INTERRUPTS();
+		if (length > 0)
+			appendStringInfoString(&shown, HIDDEN);
+		else
+			appendStringInfoChar(&shown, *at);
+		at += Max(length, 1);
+	}
+	return shown.data;
+}
+
+static bool
+has_secret(const char *text, const List *secrets)
+{
+	for (; *text; text++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (hidden_length(text, secrets) > 0)
+			return true;
+	}
+	return false;
+}
+
+static char *
+hide(char *text, const List *secrets)
+{
+	return text ? crm_words_hide(text, secrets) : NULL;
+}
+
+void
+crm_words_rethrow(MemoryContext memory, const char *answer, const List *secrets)
+{
+	ErrorData  *error;
+
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION ||
+		ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_INSUFFICIENT_RESOURCES)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(memory);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = hide(error->message, secrets);
+	/* A parser may quote a part of a secret. */
+	if (error->detail && has_secret(answer, secrets))
+		error->detail = pstrdup("It repeats a password or a cookie, and is not quoted.");
+	error->context = hide(error->context, secrets);
+	ReThrowError(error);
+}
+
+/* ------------------------------------------------------------------- tidying */
 
 /*
  * What a terminal might obey, or show in another order than it stands there:
@@ -44,10 +341,10 @@ readable(const char *text, bool *utf8)
 }
 
 char *
-crm_words_tidy(const char *text, int limit)
+crm_words_tidy(const char *text, int limit, const List *secrets)
 {
 	bool		utf8;
-	char	   *line = readable(text, &utf8);
+	char	   *line = readable(crm_words_hide(text, secrets), &utf8);
 	int			n = 0;
 
 	for (const char *c = line; *c; c++)

@@ -118,6 +118,7 @@ struct CrmHttpExchange
 	const HttpMethod *method;
 	CrmLoopRequest loop;		/* its easy handle is NULL until it is made */
 	struct curl_slist *headers;
+	struct curl_slist *secrets; /* as in CrmHttpResponse */
 	int			sendings;		/* of this request, by libcurl */
 	HttpStop	stop;
 	size_t		header_size;	/* of all the answer's headers so far */
@@ -432,6 +433,88 @@ http_count_codings(const char *name, const char *line, size_t length)
 	return n;
 }
 
+/* Headers with secrets in them. */
+static const struct
+{
+	const char *name;
+	bool		pairs;			/* "name=value; name=value", else "scheme value" */
+	bool		one;			/* only the first pair is one */
+}			secret_headers[] = {
+	{"Authorization:", false, true},
+	{"Proxy-Authorization:", false, true},
+	{"Cookie:", true, false},
+	{"Set-Cookie:", true, true}
+};
+
+static void
+http_keep_secret(CrmHttpExchange *exchange, const char *from, const char *end)
+{
+	char	   *value = strndup(from, end - from);
+	struct curl_slist *longer = value != NULL ? curl_slist_append(exchange->secrets, value) : NULL;
+
+	free(value);
+	if (longer == NULL)
+		http_stop(exchange, STOP_NO_MEMORY);
+	else
+		exchange->secrets = longer;
+}
+
+/* Which of secret_headers it is; -1: none. */
+static int
+http_secret_header(const char *line, const char *end)
+{
+	for (int i = 0; i < lengthof(secret_headers); i++)
+	{
+		size_t		length = strlen(secret_headers[i].name);
+
+		if (end - line > length && pg_strncasecmp(line, secret_headers[i].name, length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* Keeps the secrets of a line of header, sent or received. */
+static void
+http_keep_secrets(CrmHttpExchange *exchange, const char *line, const char *end)
+{
+	int			i = http_secret_header(line, end);
+	const char *stop = NULL;
+
+	while (end > line && isspace((unsigned char) end[-1]))
+		end--;
+	for (const char *at = line; i >= 0 && at < end; at = stop + 1)
+	{
+		const char *value;
+
+		stop = memchr(at, ';', end - at);
+		if (stop == NULL)
+			stop = end;
+		value = secret_headers[i].pairs ? memchr(at, '=', stop - at) : memrchr(at, ' ', stop - at);
+		if (value != NULL)
+			http_keep_secret(exchange, value + 1, stop);
+		if (secret_headers[i].one)
+			break;
+	}
+}
+
+/* What libcurl sends; it shows its own words and what it receives here as well. */
+static int
+http_see_sent(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
+{
+	const char *end = data + size;
+
+	for (const char *line = data; type == CURLINFO_HEADER_OUT && line < end;)
+	{
+		const char *next = memchr(line, '\r', end - line);
+
+		if (next == NULL)
+			next = end;
+		http_keep_secrets(arg, line, next);
+		line = next + strlen("\r\n");
+	}
+	return 0;
+}
+
 /* One line of header: a status line, a header, or the empty line after them. */
 static size_t
 http_take_header(char *line, size_t size, size_t count, void *arg)
@@ -456,6 +539,7 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 		return http_stop(exchange, STOP_CODINGS);
 	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
 		exchange->header_complete = true;
+	http_keep_secrets(exchange, line, line + length);
 
 	for (int i = 0; i < HEADER_COUNT; i++)
 	{
@@ -556,6 +640,7 @@ http_release(void *arg)
 	if (!exchange->loop.connected)
 		crm_sockets_recount();
 	curl_slist_free_all(exchange->headers);
+	curl_slist_free_all(exchange->secrets);
 	http_forget_headers(exchange);
 	free(exchange->body);
 	exchange->body = NULL;
@@ -794,6 +879,10 @@ http_set_request(CURL *easy, CrmHttpExchange *exchange, List *headers)
 	SET(CURLOPT_WRITEDATA, exchange);
 	SET(CURLOPT_PREREQFUNCTION, http_allow_sending);
 	SET(CURLOPT_PREREQDATA, exchange);
+	/* Without VERBOSE it is not called; with it nothing is printed. */
+	SET(CURLOPT_DEBUGFUNCTION, http_see_sent);
+	SET(CURLOPT_DEBUGDATA, exchange);
+	SET(CURLOPT_VERBOSE, 1L);
 }
 
 /* The cookies are the share handle's, which only a request's handle can reach. */
@@ -961,6 +1050,16 @@ http_date(const char *value)
 	return date != -1 ? time_t_to_timestamptz(date) : 0;
 }
 
+static List *
+http_secrets(const CrmHttpExchange *exchange)
+{
+	List	   *secrets = NIL;
+
+	for (struct curl_slist *secret = exchange->secrets; secret != NULL; secret = secret->next)
+		secrets = lappend(secrets, pstrdup(secret->data));
+	return secrets;
+}
+
 /* The answer, moved to palloc'd memory. */
 static CrmHttpResponse *
 http_answer(CrmHttpExchange *exchange)
@@ -982,6 +1081,7 @@ http_answer(CrmHttpExchange *exchange)
 		memcpy(response->body, exchange->body, exchange->body_length);
 	response->body[exchange->body_length] = '\0';
 	response->body_length = exchange->body_length;
+	response->secrets = http_secrets(exchange);
 	return response;
 }
 

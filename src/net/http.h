@@ -91,6 +91,8 @@ typedef struct CrmHttpResponse
 	TimestampTz date;			/* the server's Date header; 0: absent or
 								 * unreadable */
 	int			retry_after;	/* seconds; -1: no such header */
+	List	   *secrets;		/* of char *: cookies and logins that the request
+								 * went with, and the cookies that came */
 } CrmHttpResponse;
 
 /* Opens no connection yet.  Never fails but for want of memory. */

@@ -89,7 +89,7 @@ read_error(const char *data, size_t size)
 		.status = 500,.content_type = "",.body = unconstify(char *, data),.body_length = size,
 		.retry_after = -1
 	};
-	CrmFault   *fault = crm_fault_read(&response);
+	CrmFault   *fault = crm_fault_read(&response, NIL);
 
 	FUZZ_CHECK(fault->words != NULL && fuzz_is_text(fault->words, strlen(fault->words)));
 	FUZZ_CHECK(strlen(fault->words) <= 2000);

@@ -298,7 +298,7 @@ test_odata_10(void)
 		appendStringInfoString(&json, "{\"error\":{\"code\":\"\",\"message\":{\"value\":");
 		escape_json(&json, line);
 		appendStringInfoString(&json, "}}}");
-		fault = crm_fault_read(cdms_response(500, "application/json", json.data));
+		fault = crm_fault_read(cdms_response(500, "application/json", json.data), NIL);
 		CHECK(strncmp(fault->words, line, 40) == 0);
 		CHECK_INT(fault->code, line[0] == '[' ? -2147220715 : 0);
 		nlines++;
@@ -553,7 +553,7 @@ test_wcf_errors(void)
 		CAPTURE(capture, faults[i].file);
 		CHECK(strstr(capture, psprintf("< HTTP/1.1 %d ", faults[i].status)) != NULL);
 		fault = crm_fault_read(cdms_response(faults[i].status, "application/xml",
-											 cdms_section(capture, "response body")));
+											 cdms_section(capture, "response body")), NIL);
 		CHECK_INT(fault->code, faults[i].code);
 		CHECK_STR(fault->words, faults[i].words);
 	}
@@ -742,7 +742,7 @@ test_wcf_batches(void)
 	CHECK_STR(cdms_value(entity, object, "Name"), "Batch two");
 
 	document = document_of(cdms_section(failure, "response body"), 0);
-	fault = crm_fault_read(cdms_response(404, "", document));
+	fault = crm_fault_read(cdms_response(404, "", document), NIL);
 	CHECK_INT(fault->code, CRM_CODE_DOES_NOT_EXIST);
 	CHECK_STR(fault->words,
 			  "account With Id = 00000000-0000-0000-0000-00000000dead Does Not Exist");
@@ -779,7 +779,7 @@ test_adfs(void)
 		CAPTURE(capture, pages[i].file);
 		response = cdms_response(200, "text/html", capture);
 		CHECK_INT(crm_body_kind(response), pages[i].kind);
-		words = crm_fault_read(response)->words;
+		words = crm_fault_read(response, NIL)->words;
 		CHECK(strncmp(words, pages[i].words, strlen(pages[i].words)) == 0);
 		CHECK(strlen(words) <= 200);
 	}

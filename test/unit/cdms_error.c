@@ -6,6 +6,7 @@
 
 #include "utils/memutils.h"
 
+#include "cdms/words.h"
 #include "cdms_fixture.h"
 #include "unit.h"
 
@@ -18,7 +19,7 @@
 static CrmFault *
 fault_of(const char *body)
 {
-	return crm_fault_read(cdms_response(500, "text/html", body));
+	return crm_fault_read(cdms_response(500, "text/html", body), NIL);
 }
 
 static const char *
@@ -182,10 +183,56 @@ test_kinds(void)
 	CHECK_INT(kind_of("\x7F""ELF\x01"), CRM_BODY_BINARY);
 }
 
+/* Text without the secret s3cr%t"&é; abc is too short for one. */
+static const char *
+hidden(const char *text)
+{
+	return crm_words_hide(text, list_make2("s3cr%t\"&\xC3\xA9", "abc"));
+}
+
+static void
+test_secrets(void)
+{
+	CHECK_STR(hidden("<s3cr%t\"&\xC3\xA9>"), "<(hidden)>");
+	CHECK_STR(hidden("p=s3cr%25t%22%26%C3%a9&q=%73%33cr%25t%22%26%C3%A9"), "p=(hidden)&q=(hidden)");
+	CHECK_STR(hidden("s3cr%t&quot;&amp;&#233;, s3cr%t&#34;&#x26;&#xe9;"), "(hidden), (hidden)");
+	CHECK_STR(hidden("\"s3cr%t\\\"&\\u00e9\""), "\"(hidden)\"");
+	/* In ISO-8859-1; read as that and written in UTF-8; replaced. */
+	CHECK_STR(hidden("s3cr%t\"&\xE9."), "(hidden).");
+	CHECK_STR(hidden("s3cr%t\"&\xC3\x83\xC2\xA9."), "(hidden).");
+	CHECK_STR(hidden("s3cr%t\"&?."), "(hidden).");
+	/* Broken off, and not the secret, and too short for one. */
+	CHECK_STR(hidden("x s3cr%"), "x (hidden)");
+	CHECK_STR(hidden("s3cr%u s3c"), "s3cr%u s3c");
+	CHECK_STR(hidden("abc"), "abc");
+	/* Of letters beyond ASCII alone only these. */
+	CHECK_STR(crm_words_hide("\xC3\xA9\xC3\xA9 \xC3\xA8\xC3\xA8", list_make1("\xC3\xA9\xC3\xA9")),
+			  "(hidden) \xC3\xA8\xC3\xA8");
+	/* The longest; with a form's blanks. */
+	CHECK_STR(crm_words_hide("a=word+and+word", list_make2("word", "word and word")), "a=(hidden)");
+	CHECK_STR(crm_words_hide("\\ud83d\\ude00abcd", list_make1("\xF0\x9F\x98\x80""abcd")), "(hidden)");
+	CHECK_STR(crm_words_tidy("a long\nsecret", 8, list_make1("long\nsecret")), "a (hidde");
+}
+
+/* Hidden is what is shown; codes and keys are read from what was said. */
+static void
+test_secrets_of_faults(void)
+{
+	CrmFault   *fault = crm_fault_read(cdms_response(500, "", "[-2147220969]: pass<b>word"),
+									   list_make2("2147220969", "pass<b>word"));
+
+	CHECK_STR(fault->words, "[-(hidden)]: (hidden)");
+	CHECK_INT(fault->code, CRM_CODE_DOES_NOT_EXIST);
+	CHECK_STR(crm_fault_read(cdms_response(500, "", "<html><p>pass<b>word"),
+							 list_make1("pass<b>word"))->words, "(hidden)");
+	CHECK_STR(crm_fault_read(cdms_response(500, "", "{\"error\":{\"message\":\"It is \\u0070a\\\"ss\"}}"),
+							 list_make1("pa\"ss"))->words, "It is (hidden)");
+}
+
 static void
 throw_fault(int status, const char *body)
 {
-	crm_fault_throw(crm_fault_read(cdms_response(status, "x", body)), "cdms",
+	crm_fault_throw(crm_fault_read(cdms_response(status, "x", body), NIL), "cdms",
 					"could not read AccountSet");
 }
 
@@ -223,6 +270,8 @@ static const UnitTest tests[] = {
 	{"keeps nothing of what is passed over", test_memory},
 	{"names that come again", test_names_again},
 	{"tells kinds of bodies apart", test_kinds},
+	{"hides secrets however they are written", test_secrets},
+	{"hides secrets in words and reads what was said", test_secrets_of_faults},
 	{"throws with status, code and words", test_throw}
 };
 

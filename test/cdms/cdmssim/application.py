@@ -78,7 +78,8 @@ class Application:
     def _answer(self, request, rule):
         """(response, what the log says of it)."""
         if rule is not None:
-            return self.faults.run(rule, lambda: self._serve(request),
+            return self.faults.run(rule, request,
+                                   lambda: self._serve(request),
                                    self._command)
         response = self._serve(request)
         return response, response.status

@@ -331,7 +331,7 @@ def system_user(app, name):
 NAMES = [name[3:].replace("_", "-") for name in vars(Commands) if name.startswith("do_")]
 FAULT_OPTIONS = {
     "status": {"status", "body", "content-type", "header", "retry-after"},
-    "raw": {"body"}, "drip": {"ms"}, "delay": {"ms"}, "cut": {"bytes"},
+    "raw": {"body"}, "echo": {"status", "as", "part"}, "drip": {"ms"}, "delay": {"ms"}, "cut": {"bytes"},
     "length": {"delta"}, "huge": {"mb"}, "do-before": {"command"},
     "do-after": {"command"},
 }

@@ -3,14 +3,18 @@
 A rule acts on a request it matches after letting `skip` of them through, for
 `times` requests.  Rules are tried in the order they were added; the first
 that acts wins.  What a fault does to a write: `hang`, `status`, `login`,
-`raw` and `reset-before` come instead of it; the others after it was applied.
+`raw`, `echo` and `reset-before` come instead of it; the others after it was
+applied.
 """
 
 import gzip
+import html
+import json
 import os
 import re
 import threading
 import time
+from urllib.parse import unquote_plus
 
 from .http_server import Response
 
@@ -23,7 +27,26 @@ LOGIN_PAGE = """<!DOCTYPE html>
 <input type="submit" name="ctl00$ContentPlaceHolder1$SubmitButton"
  value="Sign In" /></form></body></html>"""
 
-BEFORE = ("hang", "status", "login", "raw", "reset-before", "close-before")
+# What an echo is written in: the media type, and the document with its words.
+ECHOES = {
+    "json": ("application/json", lambda words: json.dumps(
+        {"error": {"code": "", "message": {"lang": "en-US", "value": words}}})),
+    "token": ("application/json", lambda words: '{"d": %s}' % words),
+    "xml": ("application/xml", lambda words: (
+        "<m:error xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/"
+        "dataservices/metadata\"><m:code/><m:message>%s</m:message></m:error>"
+        % html.escape(words))),
+    "tag": ("application/atom+xml", lambda words: "<feed><%s></feed>" % words),
+    "html": ("text/html", lambda words: "<html><body><pre>%s</pre></body></html>"
+             % html.escape(words)),
+    "careless": ("text/html", lambda words: "<html><body>%s</body></html>"
+                 % words),
+    "text": ("text/plain", lambda words: words),
+}
+SECRET_HEADERS = ("Authorization", "Cookie")
+
+BEFORE = ("hang", "status", "login", "raw", "echo", "reset-before",
+          "close-before")
 AFTER = ("hang-after", "drip", "cut", "reset-after", "close-after", "length",
          "gzip-garbage", "huge", "delay", "do-before", "do-after")
 ACTIONS = BEFORE + AFTER
@@ -104,9 +127,11 @@ class Faults:
                     return rule
         return None
 
-    def run(self, rule, handle, commands):
+    def run(self, rule, request, handle, commands):
         """(response, what the log calls it) under a rule."""
         action = rule.action.replace("-", "_")
+        if rule.action == "echo":
+            return self._echo(rule, request)
         if rule.action in BEFORE:
             return getattr(self, "_" + action)(rule, Response(200))
         if rule.action == "delay":
@@ -150,6 +175,17 @@ class Faults:
     def _login(self, rule, _):
         return Response(200, LOGIN_PAGE.encode(),
                         "text/html; charset=utf-8"), 200
+
+    def _echo(self, rule, request):
+        """The request itself, or that part of it, in an answer of that kind."""
+        options = rule.options
+        media, write = ECHOES[options.get("as", "html")]
+        part = options.get("part")
+        words = "\n".join(text for name, text in parts_of(request)
+                          if part in (None, name))
+        response = Response(int(options.get("status", 500)),
+                            write(words).encode(), media)
+        return response, response.status
 
     def _raw(self, rule, response):
         data = data_of(rule.options)
@@ -235,6 +271,20 @@ class Faults:
             connection.send(response.body)
         response.transmit = stream
         return response, "%d, huge" % response.status
+
+
+def parts_of(request):
+    """What was sent, piece by piece, those with secrets first."""
+    body = request.body.decode("utf-8", "replace")
+    secrets = [value.rpartition(" ")[2].rpartition("MSISAuth=")[2] for name, value
+               in request.header_list if name in SECRET_HEADERS]
+    headers = sorted(request.header_list,
+                     key=lambda pair: pair[0] not in SECRET_HEADERS)
+    yield "secrets", " ".join(secrets)
+    yield "line", "%s %s HTTP/1.1" % (request.verb, request.target)
+    yield "headers", "\n".join("%s: %s" % pair for pair in headers)
+    yield "body", body
+    yield "fields", "\n".join(map(unquote_plus, body.split("&")))
 
 
 def data_of(options):

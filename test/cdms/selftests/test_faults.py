@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from cdmssim.faults import ACTIONS
+from cdmssim.faults import ACTIONS, ECHOES
 from support import SimulatorTest, account, record
 
 ONE = record("AccountSet", account(1))
@@ -41,6 +41,24 @@ class Faults(SimulatorTest):
         answer = self.merge()
         self.assertEqual(answer.status, 200)
         self.assertIn("ctl00$ContentPlaceHolder1$PasswordTextBox", answer.text)
+        self.assertEqual(self.name(), "O'Neil & Sons")
+
+    def test_echo(self):
+        for kind in ECHOES:
+            self.fault("echo", "--status", 400, "--as", kind)
+            answer = self.send("MERGE", ONE, {"Name": "written"},
+                               Cookie="a=chocolate")
+            self.assertEqual(answer.status, 400)
+            for word in ("MERGE /UKTI", "Cookie: a=chocolate", "written"):
+                self.assertIn(word, answer.text)
+        self.fault("echo", "--as", "text", "--part", "fields")
+        answer = self.send("POST", "AccountSet", "a=%41+b&c=%3C")
+        self.assertEqual((answer.status, answer.text), (500, "a=A b\nc=<"))
+        self.fault("echo", "--as", "text", "--part", "secrets")
+        answer = self.get(ONE, Authorization="Basic abc", Cookie="MSISAuth=x")
+        self.assertEqual(answer.text, "abc x")
+        self.fault("echo", "--as", "json", "--part", "headers")
+        self.assertIn("Host: ", self.get(ONE).error["message"]["value"])
         self.assertEqual(self.name(), "O'Neil & Sons")
 
     def test_hang_ends_when_cleared(self):
