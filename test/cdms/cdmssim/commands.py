@@ -250,12 +250,13 @@ class Commands:
 
     def do_logins(self, words):
         """What became of each password: "name accepted", "name refused"."""
-        rest, options = take_options(words, ("pages", "clear"), ("",))
+        rest, options = take_options(words, ("pages", "door", "clear"), ("",))
         if rest:
             raise CommandError("logins takes options only")
         lines = list(self.app.logins.log)
         if "pages" in options:
-            lines = [e.line() for e in self.app.log.select(login=True)] + lines
+            lines = [e.line() for e in self.app.log.select(login=True)
+                     if e.by_door or "door" not in options] + lines
         if "clear" in options:
             self.app.logins.log.clear()
             self.app.log.clear()

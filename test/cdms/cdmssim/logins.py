@@ -186,15 +186,25 @@ class Logins:
         fields = dict(parse_qsl(request.body.decode("ascii"),
                                 keep_blank_values=True))
         if path == ADFS:
-            if host != "localhost":
+            if host != "localhost" or request.connection.by_door:
                 return page("not here", 404)
             return self._adfs(request, fields)
         if path == STS:
+            if request.connection.by_door != self._sts_has_door():
+                return page("not here", 404)
             return self._carry_on(self._redeem(fields), self._crm_url(), fields)
         return self._home(request, fields)
 
     def _adfs_url(self, request):
         return "http://localhost:%d%s" % (self.app.server.port, ADFS)
+
+    def _sts_has_door(self):
+        return self.app.switches["login-sts"] == "door"
+
+    def _sts_url(self):
+        server = self.app.server
+        port = server.door_port if self._sts_has_door() else server.port
+        return "http://localhost:%d%s" % (port, STS)
 
     def _crm_url(self):
         return "http://127.0.0.1:%d%s/" % (self.app.server.port, ORGANISATION)
@@ -233,7 +243,7 @@ class Logins:
         if not right:
             return self._form(here, True)
         onward = self._crm_url() if self.app.switches["login-hops"] < 2 \
-            else "http://localhost:%d%s" % (self.app.server.port, STS)
+            else self._sts_url()
         query = dict(parse_qsl(urlsplit(request.target).query))
         return self._carry_on(name, onward, query)
 

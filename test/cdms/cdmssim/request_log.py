@@ -28,6 +28,7 @@ class Entry:
             self.body = b" ".join(each.partition(b"=")[0] for each
                                   in request.body.split(b"&"))
         self.connection = request.connection.number
+        self.by_door = request.connection.by_door
         self.time = time.time()
         self.status = None  # a number, or what a fault did instead
         self.bytes = 0

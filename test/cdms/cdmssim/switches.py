@@ -85,6 +85,8 @@ SWITCHES = {
                          "adfs: answer to who is not logged in (any longer)"),
     "login-form": Switch("adfs2", ("adfs2", "adfs3"), "ADFS's edition"),
     "login-hops": Switch(1, int, "2: an STS between ADFS and CDMS"),
+    "login-sts": Switch("adfs", ("adfs", "door"),
+                        "where that is: ADFS's host; the second port"),
 }
 
 

@@ -134,8 +134,8 @@ class SimulatorTest(unittest.TestCase):
     def send(self, verb, path, body=None, **more):
         return self.client.send(verb, path, body, **more)
 
-    def new_client(self):
-        client = Client(self.port)
+    def new_client(self, port=None):
+        client = Client(port or self.port)
         self.addCleanup(client.close)
         return client
 

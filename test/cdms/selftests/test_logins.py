@@ -97,6 +97,21 @@ class Adfs(SimulatorTest):
         self.switch("login-hops", "2")
         self.check_way_in(2)
 
+    def test_sts_at_the_door(self):
+        self.switch("login-hops", "2")
+        self.switch("login-sts", "door")
+        door = int(self.control("door", "open")[0])
+        action, _ = self.fields(self.sign_in().text)
+        self.assertEqual(action, "http://localhost:%d/rsts/ls/" % door)
+        self.assertEqual(self.ask("POST", action, {}).status, 404)
+        self.client = self.new_client(door)
+        self.assertEqual(self.ask("POST", action, {}).status, 500)
+        self.assertEqual(
+            self.ask("GET", "http://localhost:%d/adfs/ls/" % door).status, 404)
+        self.assertEqual(self.control("logins", "--pages", "--door"), [
+            "POST /rsts/ls/ -> 500", "GET /adfs/ls/ -> 404",
+            "clerk accepted"])
+
     def test_wrong_password(self):
         for form in ("adfs2", "adfs3"):
             self.switch("login-form", form)

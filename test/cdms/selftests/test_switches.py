@@ -269,7 +269,7 @@ class Completeness(SwitchTest):
             text = here.read()
         # test_batch.py, test_logins.py
         elsewhere = {"batch", "login", "login-lost", "login-form",
-                     "login-hops"}
+                     "login-hops", "login-sts"}
         self.assertEqual([name for name in SWITCHES if name not in elsewhere
                           and '"%s"' % name not in text], [])
 
