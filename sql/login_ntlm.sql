@@ -35,6 +35,39 @@ INSERT INTO crm.organisation (id, name) VALUES ('11111111-0000-4000-8000-0000000
 SELECT line FROM cdms.log('POST') AS line;
 SELECT cdms.control('logins', '--clear');
 
+-- CDMS has forgotten who is logged in: the request's connection is logged in again.
+-- What was answered 401 was not carried out, so a write is once.
+SELECT cdms.log_clear();
+SELECT cdms.control('expire');
+SELECT name FROM crm.organisation WHERE id = :oneil;
+SELECT regexp_replace(line, '\?.* ->', ' ->') FROM cdms.log() AS line;
+SELECT cdms.control('logins', '--clear');
+SELECT cdms.fault('do-before', '--verb', 'MERGE', '--command', 'expire');
+UPDATE crm.organisation SET city = 'Hull' WHERE id = :oneil;
+SELECT line FROM cdms.log('MERGE') AS line;
+SELECT cdms.get('Account', :oneil, 'optevia_TownCity');
+SELECT cdms.control('logins', '--clear');
+SELECT cdms.control('expire');
+INSERT INTO crm.organisation (id, name) VALUES ('11111111-0000-4000-8000-000000000002', 'Grace Ltd');
+SELECT line FROM cdms.log('POST') AS line;
+SELECT cdms.control('logins', '--clear');
+-- And closes the connection with that.
+SELECT cdms.fault('status', '--verb', 'MERGE', '--status', '401', '--header', 'WWW-Authenticate: NTLM', '--header', 'Connection: close');
+UPDATE crm.organisation SET city = 'York' WHERE id = :oneil;
+SELECT line FROM cdms.log('MERGE') AS line WHERE line LIKE '%York%';
+SELECT cdms.get('Account', :oneil, 'optevia_TownCity');
+SELECT cdms.control('logins', '--clear');
+-- Over several connections, all of which are forgotten.
+ALTER SERVER cdms OPTIONS (SET max_connections '4');
+\set keys 'ARRAY(SELECT (''aaaaaaaa-0000-4000-8000-'' || lpad(n::text, 12, ''0''))::uuid FROM generate_series(1, 100) n)'
+SELECT format('SELECT count(*) FROM crm.organisation WHERE id = ANY (%L)', :keys::text) AS hundred \gset
+:hundred;
+SELECT cdms.control('expire');
+:hundred;
+-- Nobody was refused, so nothing is remembered against him.
+SELECT line, count(*) > 1 AS repeated FROM regexp_split_to_table(cdms.control('logins', '--clear'), '\n') AS line GROUP BY line;
+ALTER SERVER cdms OPTIONS (SET max_connections '1');
+
 -- Another identity has connections of its own: CDMS sees who asks.
 CREATE ROLE regress_crm_clerk;
 GRANT USAGE ON SCHEMA crm TO regress_crm_clerk;
@@ -57,8 +90,6 @@ SELECT name FROM crm.organisation WHERE id = :oneil;
 SELECT cdms.control('logins', '--clear');
 -- Also where several requests would go at once.
 ALTER SERVER cdms OPTIONS (SET max_connections '4');
-\set keys 'ARRAY(SELECT (''aaaaaaaa-0000-4000-8000-'' || lpad(n::text, 12, ''0''))::uuid FROM generate_series(1, 100) n)'
-SELECT format('SELECT count(*) FROM crm.organisation WHERE id = ANY (%L)', :keys::text) AS hundred \gset
 :hundred;
 SELECT cdms.control('logins', '--clear');
 ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'UKTI\nobody');

@@ -36,7 +36,7 @@ ProxyPreserveHost On
 	RequestHeader set X-Remote-User expr=%{REMOTE_USER}
 </Location>
 END
-CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
+my $apache = CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
 
 # Everything that a client is told.
 my $told = '';
@@ -104,6 +104,34 @@ $node->safe_psql('postgres', 'SELECT cdms.log_clear()');
 is(sql("UPDATE crm.organisation SET name = 'Changed' WHERE id = '$key'"), '', 'writes are logged in, too');
 is(sql("SELECT count(*) FROM cdms.log('MERGE')"), '1', 'and leave once');
 is(sql("SELECT cdms.get('Account', '$key', 'Name')"), 'Changed', 'with their body');
+
+# ------------------------------------------------- a login that is forgotten
+
+my $session = CrmSession->new($node);
+
+# The session reads and writes; each write reaches CDMS and is carried out once.
+sub goes_on
+{
+	my ($name, $value, $before) = @_;
+
+	$node->safe_psql('postgres', "SELECT cdms.log_clear(); $before->{GET}");
+	like($session->query($read), qr/^Changed/, "$name: it reads on");
+	$node->safe_psql('postgres', $before->{MERGE});
+	is($session->query("UPDATE crm.organisation SET name = '$value' WHERE id = '$key'"), '', "$name: it writes");
+	is(sql("SELECT count(*) FROM cdms.log('MERGE') AS line WHERE line LIKE '%204'"), '1', "$name: once");
+	is(sql("SELECT cdms.get('Account', '$key', 'Name')"), $value, "$name: with its body");
+	return;
+}
+
+goes_on('a session', 'Changed 1', { GET => '', MERGE => '' });
+CrmServer::stop($apache);
+$apache = CrmServer::start($port, 'apache2', '-X', '-f', "$dir/apache.conf");
+goes_on('Apache was started again', 'Changed 2', { GET => '', MERGE => '' });
+
+# CDMS asks again on a connection that is logged in.
+my %lost = map { $_ => "SELECT cdms.fault('status', '--verb', '$_', '--status', '401', '--header', 'WWW-Authenticate: Negotiate')" } 'GET', 'MERGE';
+goes_on('the login was forgotten', 'Changed', \%lost);
+$session->close;
 
 # ------------------------------------------------------- to whom it is lent
 

@@ -75,6 +75,8 @@ class Connection:
         self.buffer = b""
         self.open = True
         self.by_door = False
+        self.ntlm = None  # its way to a login
+        self.ntlm_user = None  # who is logged in
 
     def end_input(self):
         """What is being answered is the last."""

@@ -108,6 +108,11 @@ class Logins:
     def expire(self, name=None):
         self.sessions = {cookie: who for cookie, who in self.sessions.items()
                          if name not in (None, who)}
+        server = self.app.server
+        with server.guard:
+            for connection in server.connections.values():
+                if name in (None, connection.ntlm_user):
+                    connection.ntlm_user = None
 
     # -- a request to the service ---------------------------------------------
 
@@ -142,11 +147,10 @@ class Logins:
         connection = request.connection
         scheme, blob = authorization(request)
         if scheme != "ntlm":
-            name = getattr(connection, "ntlm_user", None)
-            if name is None:
+            if connection.ntlm_user is None:
                 raise unauthorized("NTLM")
-            return name
-        if not hasattr(connection, "ntlm"):
+            return connection.ntlm_user
+        if connection.ntlm is None:
             connection.ntlm = ntlm.Exchange(self.app.passwords)
         return self._step_ntlm(connection, blob)
 

@@ -258,6 +258,14 @@ class NtlmConnection(SimulatorTest):
         self.assertEqual(self.get(ONE).status, 401)
         self.assertEqual(self.control("logins"), ["UKTI\\clerk accepted"])
 
+    def test_expiry(self):
+        self.send(self.type_3(self.begin()))
+        self.control("expire", "somebody")
+        self.assertEqual(self.get(ONE).status, 200)
+        self.control("expire", "UKTI\\clerk")
+        self.assertEqual(self.get(ONE).headers["www-authenticate"], "NTLM")
+        self.assertEqual(self.send(self.type_3(self.begin())).status, 200)
+
     def test_refused(self):
         challenge = self.begin()
         self.assertEqual(self.send(self.type_3(challenge,
