@@ -74,8 +74,62 @@ SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--times'
 SELECT crm.attempt('close-before', '--path', '/adfs/ls/', '--times', '6');
 SELECT cdms.fault('clear');
 SELECT crm.attempt('cut', '--path', '/adfs/ls/', '--bytes', '300');
--- And then all is well.
+
+-- Cookies: those of CDMS are for CDMS, those of ADFS for ADFS, whatever domain they
+-- name.  Which CDMS was sent at last, by name:
+CREATE FUNCTION crm.cookies() RETURNS text LANGUAGE sql RETURN
+    (SELECT string_agg(cookie[1], ' ' ORDER BY cookie[1])
+     FROM regexp_matches((SELECT line[1]
+                          FROM regexp_matches(cdms.control('log', '--raw'), '^Cookie: (.*)$', 'gn')
+                              WITH ORDINALITY AS l (line, n) ORDER BY n DESC LIMIT 1),
+                         '([^=; ]+)=', 'g') AS cookie);
+-- The login begins with a redirect to ADFS that sets these as well.
+CREATE FUNCTION crm.set(path text, location text, VARIADIC cookies text[]) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM cdms.control('expire'), cdms.log_clear();
+    RETURN crm.attempt(VARIADIC ARRAY['status', '--path', path, '--status', '302', '--header', 'Location: ' || location] ||
+                       (SELECT array_agg(word ORDER BY n, word) FROM unnest(cookies) WITH ORDINALITY AS c (cookie, n),
+                            unnest(ARRAY['--header', 'Set-Cookie: ' || cookie]) AS word));
+END $$;
+SELECT replace(pg_temp.adfs(), 'UKTI', 'adfs/ls/?wctx=ru%3D/UKTI/') AS adfs \gset
+SELECT crm.set('/UKTI', :'adfs', 'own=1', 'other=1; Domain=example.org', 'adfs=1; Domain=localhost',
+               'suffix=1; Domain=org', 'part=1; Domain=0.0.1', 'dot=1; Domain=.', 'named=1; Domain=127.0.0.1');
+SELECT crm.cookies();
+SELECT crm.set('/adfs/ls/', :'adfs' || '&again', 'of_adfs=1', 'for_cdms=1; Domain=127.0.0.1', 'local=1; Domain=localhost');
+SELECT crm.cookies();
+-- With control characters: dropped, or the value ends there.
+SELECT cdms.control('expire'), cdms.log_clear();
+SELECT crm.attempt('raw', '--path', '/UKTI', '--body',
+                   'HTTP/1.1 302 Found\r\nSet-Cookie: cr=a\rX-Evil: b\r\nSet-Cookie: lf=a\nX-Evil: b\r\nSet-Cookie: esc=a\x1bb\r\n'
+                   'Location: ' || :'adfs' || '\r\nContent-Length: 0\r\n\r\n');
+SELECT crm.cookies();
+SELECT cdms.control('log', '--raw') ~ 'X-Evil';
+-- Too large: one of more than 4 kB is dropped, and where all would be more than 8 kB
+-- some are not sent.  When these are CDMS's own, it asks for a login: cookies that came
+-- meanwhile are forgotten with the old one, those of the new one stay.
+SELECT crm.set('/UKTI', :'adfs', 'huge=' || repeat('x', 5000));
+SELECT crm.cookies();
+SELECT array_agg(format('large%s=%s; path=/UKTI/XRMServices', n, repeat('x', 3000))) AS large
+    FROM generate_series(1, 3) AS n \gset
+SELECT cdms.log_clear();
+SELECT crm.attempt(VARIADIC ARRAY['status', '--path', 'AccountSet', '--status', '500', '--body', 'busy'] ||
+                   (SELECT array_agg(word ORDER BY n, word) FROM unnest(:'large'::text[]) WITH ORDINALITY AS c (cookie, n),
+                        unnest(ARRAY['--header', 'Set-Cookie: ' || cookie]) AS word));
 SELECT name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SELECT regexp_replace(line, '\?.* ->', ' ->') FROM cdms.log() AS line;
+SELECT crm.set('/UKTI', :'adfs', VARIADIC :'large'::text[]);
+ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (SET username 'clerk');
+-- With the mapping altered it is tried again at once; and then all is well.
+SELECT name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+
+-- A cookie for all of a public suffix: those are names, and localhost is one.
+SELECT cdms.reset();
+SELECT replace(cdms.url(), '127.0.0.1', 'crm.localhost') AS named \gset
+ALTER SERVER cdms OPTIONS (SET url :'named', SET auth 'none');
+SELECT crm.attempt('status', '--path', 'AccountSet', '--status', '500', '--body', 'busy', '--header', 'Set-Cookie: own=1; Domain=crm.localhost',
+                   '--header', 'Set-Cookie: suffix=1; Domain=localhost');
+SELECT name FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+SELECT crm.cookies();
 
 SET client_min_messages = warning;
 DROP SCHEMA crm CASCADE;
