@@ -81,7 +81,7 @@ read_metadata(const char *data, size_t size)
 	}
 }
 
-/* Whatever the body, there is a fault, of words in one line that can be shown. */
+/* Whatever the body, there is a fault, of words in one line that can be shown, secrets not. */
 static void
 read_error(const char *data, size_t size)
 {
@@ -89,12 +89,13 @@ read_error(const char *data, size_t size)
 		.status = 500,.content_type = "",.body = unconstify(char *, data),.body_length = size,
 		.retry_after = -1
 	};
-	CrmFault   *fault = crm_fault_read(&response, NIL);
+	CrmFault   *fault = crm_fault_read(&response, list_make2("password", "p\xC3\xA4ss w%\"rd"));
 
 	FUZZ_CHECK(fault->words != NULL && fuzz_is_text(fault->words, strlen(fault->words)));
 	FUZZ_CHECK(strlen(fault->words) <= 2000);
 	for (const char *c = fault->words; *c; c++)
 		FUZZ_CHECK((unsigned char) *c >= ' ' && *c != '\x7F');
+	FUZZ_CHECK(strstr(fault->words, "password") == NULL);
 	(void) crm_fault_describe(fault);
 }
 
