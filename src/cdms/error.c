@@ -122,23 +122,24 @@ json_up(void *state)
 	CRM_JSON_GO_ON;
 }
 
+static void
+json_set_name(JsonFault *fault, char *name)
+{
+	if (fault->depth <= DEEPEST_NAME)
+		fault->names[fault->depth] = name;
+}
+
 static CrmJsonResult
 json_field(void *state, char *name, bool isnull)
 {
-	JsonFault  *fault = state;
-
-	if (fault->depth <= DEEPEST_NAME)
-		fault->names[fault->depth] = name;
+	json_set_name(state, name);
 	CRM_JSON_GO_ON;
 }
 
 static CrmJsonResult
 json_field_end(void *state, char *name, bool isnull)
 {
-	JsonFault  *fault = state;
-
-	if (fault->depth <= DEEPEST_NAME)
-		fault->names[fault->depth] = NULL;
+	json_set_name(state, NULL);
 	pfree(name);
 	CRM_JSON_GO_ON;
 }

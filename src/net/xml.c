@@ -186,11 +186,11 @@ xml_encoding_option(const char *document, size_t length)
  */
 typedef struct XmlScan
 {
+	const char *begin;
 	const char *at;
 	const char *end;
 	int			width;			/* bytes of a character */
 	int			low;			/* which of them counts in UTF-16 */
-	int			line;
 } XmlScan;
 
 pg_noreturn static void xml_scan_refuse(CrmXmlReader *reader, const XmlScan *scan, int sqlstate,
@@ -201,7 +201,7 @@ xml_scan_begin(const char *document, size_t length)
 {
 	bool		big = xml_begins(document, length, "\xFE\xFF", 2);
 	bool		wide = big || xml_begins(document, length, "\xFF\xFE", 2);
-	XmlScan		scan = {.at = document,.width = wide ? 2 : 1,.low = big ? 1 : 0,.line = 1};
+	XmlScan		scan = {.begin = document,.at = document,.width = wide ? 2 : 1,.low = big ? 1 : 0};
 
 	scan.end = document + length - length % scan.width;
 	return scan;
@@ -216,12 +216,19 @@ xml_scan_char(const XmlScan *scan)
 	return scan->at[scan->low];
 }
 
-static inline void
-xml_scan_step(XmlScan *scan)
+/* Goes on to the next such character, or to the end. */
+static void
+xml_scan_to(XmlScan *scan, char c)
 {
-	if (xml_scan_char(scan) == '\n')
-		scan->line++;
-	scan->at += scan->width;
+	if (scan->width == 1)
+	{
+		const char *found = memchr(scan->at, c, scan->end - scan->at);
+
+		scan->at = found != NULL ? found : scan->end;
+		return;
+	}
+	while (scan->at < scan->end && xml_scan_char(scan) != c)
+		scan->at += scan->width;
 }
 
 /* Passes over word, if it stands here. */
@@ -234,7 +241,7 @@ xml_scan_skip(XmlScan *scan, const char *word)
 	{
 		if (ahead.at == ahead.end || xml_scan_char(&ahead) != *word)
 			return false;
-		xml_scan_step(&ahead);
+		ahead.at += ahead.width;
 	}
 	*scan = ahead;
 	return true;
@@ -244,8 +251,25 @@ xml_scan_skip(XmlScan *scan, const char *word)
 static void
 xml_scan_behind(XmlScan *scan, const char *word)
 {
-	while (scan->at < scan->end && !xml_scan_skip(scan, word))
-		xml_scan_step(scan);
+	for (xml_scan_to(scan, *word); scan->at < scan->end && !xml_scan_skip(scan, word);
+		 xml_scan_to(scan, *word))
+		scan->at += scan->width;
+}
+
+static int
+xml_scan_line(const XmlScan *scan)
+{
+	XmlScan		before = *scan;
+	int			line = 1;
+
+	before.at = scan->begin;
+	before.end = scan->at;
+	for (xml_scan_to(&before, '\n'); before.at < before.end; xml_scan_to(&before, '\n'))
+	{
+		line++;
+		before.at += before.width;
+	}
+	return line;
 }
 
 /* The ERROR for what stands here. */
@@ -253,7 +277,7 @@ static void
 xml_scan_refuse(CrmXmlReader *reader, const XmlScan *scan, int sqlstate, const char *words)
 {
 	reader->failed = true;
-	reader->line = scan->line;
+	reader->line = xml_scan_line(scan);
 	strlcpy(reader->words, words, sizeof(reader->words));
 	xml_refuse(reader, sqlstate, words);
 }
@@ -276,7 +300,7 @@ xml_scan_tag(CrmXmlReader *reader, XmlScan *scan)
 		if (length > LONGEST_TAG)
 			xml_scan_refuse(reader, scan, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 							psprintf("A tag is longer than %d characters", LONGEST_TAG));
-		xml_scan_step(scan);
+		scan->at += scan->width;
 		if (c == '>' && quote == '\0')
 			return;
 		if (c == quote)
@@ -294,8 +318,7 @@ xml_check_tags(CrmXmlReader *reader, const char *document, size_t length)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		while (scan.at < scan.end && xml_scan_char(&scan) != '<')
-			xml_scan_step(&scan);
+		xml_scan_to(&scan, '<');
 		if (scan.at == scan.end)
 			return;
 		if (xml_scan_skip(&scan, "<!--"))
@@ -308,7 +331,7 @@ xml_check_tags(CrmXmlReader *reader, const char *document, size_t length)
 			xml_scan_refuse(reader, &scan, ERRCODE_INVALID_XML_DOCUMENT, NO_DTDS);
 		else
 		{
-			xml_scan_step(&scan);
+			scan.at += scan.width;
 			xml_scan_tag(reader, &scan);
 		}
 	}

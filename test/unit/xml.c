@@ -225,6 +225,8 @@ test_flood(void)
 	check_flood(flood("<a", " xmlns:a%d='u'", 1000000, "/>"));
 	check_flood(psprintf("<a b='%s'/>", (char *) memset(giant, 'x', 10000000)));
 	check_flood(psprintf("<%s/>", giant));
+	CHECK_ERROR("54000", events(psprintf("<a>\n<b/>\n<%s/>", giant)));
+	CHECK_STR(unit_error->detail, "Line 3: A tag is longer than 16384 characters.");
 	for (int i = 0; i < lengthof(begins); i++)
 		check_flood(flood(begins[i], " a%d=''", 10000, "/>"));
 }
