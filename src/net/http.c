@@ -55,6 +55,7 @@
 #endif
 
 #define USER_AGENT "crm_sync/1.0"	/* default_version of crm_sync.control */
+#define ASKED_CODINGS "gzip, deflate"
 #define MAX_HEADER_SIZE (256 * 1024)	/* the words for it: stops */
 #define MOST_CHALLENGES 4		/* NTLM has two; libcurl would go on with Kerberos
 								 * as long as it is asked */
@@ -102,6 +103,7 @@ typedef enum HttpStop
 	STOP_HEADER_SIZE,
 	STOP_HEADER_CUT,
 	STOP_CODINGS,
+	STOP_OTHER_CODING,
 	STOP_NO_MEMORY,
 	STOP_SECOND_SENDING,
 	STOP_CHALLENGES				/* the latest of them is the answer */
@@ -255,6 +257,8 @@ static const HttpStopWords stops[] = {
 	"It was closed before all headers of the answer had come.", NULL},
 	[STOP_CODINGS] = {FAILURE_LOST,
 	"Its body is packed more than once.", NULL},
+	[STOP_OTHER_CODING] = {FAILURE_LOST,
+	"Its body is packed in a way that was not asked for.", NULL},
 	[STOP_NO_MEMORY] = {FAILURE_MEMORY, NULL, NULL},
 	[STOP_SECOND_SENDING] = {FAILURE_LOST,
 	"It was closed before the request was answered, which may have been carried out.", NULL}
@@ -409,28 +413,42 @@ http_is_challenge(const char *line, size_t length)
 		(strncmp(status, " 401", 4) == 0 || strncmp(status, " 407", 4) == 0);
 }
 
-/* Of a line that begins with name: how many codings but "chunked" and "identity"? */
-static int
-http_count_codings(const char *name, const char *line, size_t length)
+/* ASKED_CODINGS, and an older name.  libcurl would unpack others, too. */
+static const char *const packed[] = {"gzip", "x-gzip", "deflate", NULL};
+static const char *const unpacked[] = {"chunked", "identity", NULL};
+
+static bool
+http_is_one_of(const char *const *words, const char *word, size_t length)
 {
-	int			n = 0;
+	while (*words != NULL && (strlen(*words) != length || pg_strncasecmp(*words, word, length) != 0))
+		words++;
+	return *words != NULL;
+}
+
+/*
+ * Counts the codings of a line that begins with name.  What is packed twice could
+ * unpack for hours before a byte of it came here.
+ */
+static HttpStop
+http_take_codings(CrmHttpExchange *exchange, const char *name, const char *line, size_t length)
+{
 	size_t		from = strlen(name);
 
 	if (length <= from || pg_strncasecmp(line, name, from) != 0)
-		return 0;
+		return STOP_NOT;
 	while (from < length)
 	{
 		size_t		end = from;
 
 		while (end < length && strchr(", \t\r\n", line[end]) == NULL)
 			end++;
-		if (end > from &&
-			!(end - from == 7 && pg_strncasecmp(line + from, "chunked", 7) == 0) &&
-			!(end - from == 8 && pg_strncasecmp(line + from, "identity", 8) == 0))
-			n++;
+		if (http_is_one_of(packed, line + from, end - from))
+			exchange->codings++;
+		else if (end > from && !http_is_one_of(unpacked, line + from, end - from))
+			return STOP_OTHER_CODING;
 		from = end + 1;
 	}
-	return n;
+	return exchange->codings > 1 ? STOP_CODINGS : STOP_NOT;
 }
 
 /* Headers with secrets in them. */
@@ -521,6 +539,7 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 {
 	CrmHttpExchange *exchange = arg;
 	size_t		length = size * count;
+	HttpStop	stop;
 
 	exchange->header_size += length;
 	if (exchange->header_size > MAX_HEADER_SIZE)
@@ -532,11 +551,11 @@ http_take_header(char *line, size_t size, size_t count, void *arg)
 		http_forget_headers(exchange);
 		exchange->challenged = http_is_challenge(line, length);
 	}
-	/* What is packed twice could unpack for hours before a byte of it came here. */
-	exchange->codings += http_count_codings("Content-Encoding:", line, length) +
-		http_count_codings("Transfer-Encoding:", line, length);
-	if (exchange->codings > 1)
-		return http_stop(exchange, STOP_CODINGS);
+	stop = http_take_codings(exchange, "Content-Encoding:", line, length);
+	if (stop == STOP_NOT)
+		stop = http_take_codings(exchange, "Transfer-Encoding:", line, length);
+	if (stop != STOP_NOT)
+		return http_stop(exchange, stop);
 	if (length > 0 && (line[0] == '\r' || line[0] == '\n'))
 		exchange->header_complete = true;
 	http_keep_secrets(exchange, line, line + length);
@@ -779,7 +798,7 @@ http_set_rules(CURL *easy)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	SET(CURLOPT_ACCEPT_ENCODING, ASKED_CODINGS);
 	SET(CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	SET(CURLOPT_USERAGENT, USER_AGENT);
 	SET(CURLOPT_OPENSOCKETFUNCTION, crm_socket_open);

@@ -285,6 +285,23 @@ test_packed_twice(void)
 	crm_http_close(session);
 }
 
+/* libcurl would unpack them, with code that nobody asked for. */
+static void
+test_packed_otherwise(void)
+{
+	CrmHttpSession *session = open_with(settings());
+
+	CHECK_ERROR("08006", get(session, "/brotli"));
+	CHECK_CONTAINS(unit_error->detail, "packed in a way that was not asked for");
+	CHECK_ERROR("08006", get(session, "/zstd"));
+	CHECK_CONTAINS(unit_error->detail, "packed in a way that was not asked for");
+	CHECK_ERROR("08006", get(session, "/brotli-transfer"));
+	CHECK_CONTAINS(unit_error->detail, "packed in a way that was not asked for");
+	CHECK_STR(get(session, "/unpacked")->body, "hello");
+	CHECK_STR(get(session, "/zip-old")->body, "hello");
+	crm_http_close(session);
+}
+
 static void
 test_redirect(void)
 {
@@ -844,6 +861,7 @@ static const UnitTest tests[] = {
 	{"reads compressed bodies", test_compressed},
 	{"reads a large compressed body bit by bit", test_compressed_large},
 	{"refuses bodies packed twice", test_packed_twice},
+	{"and packed otherwise than was asked for", test_packed_otherwise},
 	{"does not follow redirects", test_redirect},
 	{"reads Retry-After and Date", test_retry_after},
 	{"keeps connections alive, not after an error", test_kept_alive},

@@ -282,6 +282,27 @@ def zip_transfer(c):
     c.answer(gzip.compress(gzip.compress(b"hello")), ["Content-Encoding: gzip", "Transfer-Encoding: gzip"])
 
 
+def brotli(c):
+    c.answer(b"\x0b\x02\x80hello\x03", ["Content-Encoding: br"])
+
+
+def zstd(c):
+    c.answer(b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello", ["Content-Encoding: zstd"])
+
+
+def brotli_transfer(c):
+    c.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: br, chunked\r\n\r\n"
+            "9\r\n\x0b\x02\x80hello\x03\r\n0\r\n\r\n")
+
+
+def unpacked(c):
+    c.answer("hello", ["Content-Encoding: Identity"])
+
+
+def zip_old(c):
+    c.answer(gzip.compress(b"hello"), ["content-encoding:X-GZIP"])
+
+
 def zip_broken(c):
     c.answer(b"\x1f\x8b\x08\x00" + b"\xff" * 50, ["Content-Encoding: gzip"])
 
@@ -355,6 +376,8 @@ ANSWERS = {
     "/endless": endless, "/zipped": zipped, "/deflated": deflated,
     "/zip-bomb": zip_bomb, "/zip-large": zip_large, "/zip-broken": zip_broken,
     "/zip-twice": zip_twice, "/zip-twice-apart": zip_twice_apart, "/zip-transfer": zip_transfer,
+    "/brotli": brotli, "/zstd": zstd, "/brotli-transfer": brotli_transfer,
+    "/unpacked": unpacked, "/zip-old": zip_old,
     "/many-headers": many_headers, "/long-header": long_header,
     "/many-interim": many_interim, "/retry-seconds": retry_seconds,
     "/retry-date": retry_date, "/retry-nonsense": retry_nonsense,
