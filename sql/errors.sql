@@ -135,9 +135,13 @@ SELECT errors.read('status', '--status', '200', '--content-type', 'text/plain', 
 SELECT errors.read('status', '--status', '204');
 
 -- redirects are not followed: to a login, whose query may hold a secret; to
--- another host; to nowhere
+-- another host; to a file; to what only this machine can reach; to another port
+-- of the same host; to nowhere
 SELECT errors.read('status', '--status', '302', '--header', 'Location: https://sts.example.org/adfs/ls/?wctx=secret');
 SELECT errors.read('status', '--status', '301', '--header', 'Location: http://other.example.org/UKTI');
+SELECT errors.read('status', '--status', '302', '--header', 'Location: file:///etc/passwd');
+SELECT errors.read('status', '--status', '307', '--header', 'Location: http://169.254.169.254/latest/meta-data/');
+SELECT errors.read('status', '--status', '308', '--header', 'Location: http://127.0.0.1:1/UKTI');
 SELECT errors.read('status', '--status', '302');
 
 --
