@@ -43,6 +43,12 @@ UPDATE crm.organisation_store SET city = name, revenue = revenue * 2.00001;
 TABLE crm.told;
 TABLE crm.there;
 
+-- Values that would be parts.
+UPDATE crm.organisation_store SET name = concat(name, E'\r\n--batch--\r\n--changes--\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n')
+    WHERE id IN (:'two', :'three');
+SELECT here = there AS same, there LIKE '%--changes--%' AS whole FROM crm.there;
+UPDATE crm.organisation_store SET name = split_part(name, E'\r', 1) WHERE id IN (:'two', :'three');
+
 -- 120 at once.
 SELECT cdms.log_clear();
 INSERT INTO crm.organisation (id, name)

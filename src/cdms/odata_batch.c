@@ -11,12 +11,13 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
 #include "cdms/login.h"
 #include "cdms/odata.h"
 #include "net/url.h"
 
-#define BATCH_BOUNDARY "crm_sync_batch"
-#define CHANGES_BOUNDARY "crm_sync_changes"
 #define MULTIPART "Content-Type: multipart/mixed; boundary="
 
 /* A stretch of an answer. */
@@ -27,6 +28,14 @@ typedef struct Span
 } Span;
 
 /* ------------------------------------------------------------ the request */
+
+/* Nobody can foresee it, and write a value that has it in it. */
+static char *
+make_boundary(const char *kind)
+{
+	return psprintf("%s_%s", kind,
+					crm_odata_key_text(DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0))));
+}
 
 static void
 append_operation(StringInfo out, const CrmHttpRequest *request, int content_id)
@@ -52,44 +61,40 @@ append_operation(StringInfo out, const CrmHttpRequest *request, int content_id)
 static void
 append_changes(StringInfo out, CrmConnection *conn, List *writes)
 {
+	char	   *boundary = make_boundary("changes");
 	ListCell   *lc;
 
-	appendStringInfoString(out, "--" BATCH_BOUNDARY "\r\n" MULTIPART CHANGES_BOUNDARY "\r\n\r\n");
+	appendStringInfo(out, MULTIPART "%s\r\n\r\n", boundary);
 	foreach(lc, writes)
 	{
-		appendStringInfoString(out, "--" CHANGES_BOUNDARY "\r\n");
+		appendStringInfo(out, "--%s\r\n", boundary);
 		append_operation(out, crm_odata_write_request(conn, lfirst(lc)),
 						 foreach_current_index(lc) + 1);
 	}
-	appendStringInfoString(out, "--" CHANGES_BOUNDARY "--\r\n");
-}
-
-static void
-append_queries(StringInfo out, CrmConnection *conn, List *queries)
-{
-	ListCell   *lc;
-
-	foreach(lc, queries)
-	{
-		appendStringInfoString(out, "--" BATCH_BOUNDARY "\r\n");
-		append_operation(out, crm_odata_query_request(conn, lfirst(lc)), 0);
-	}
+	appendStringInfo(out, "--%s--\r\n", boundary);
 }
 
 static CrmHttpRequest *
 make_batch(CrmConnection *conn, List *writes, List *queries)
 {
 	CrmHttpRequest *request = palloc0_object(CrmHttpRequest);
+	char	   *boundary = make_boundary("batch");
 	StringInfoData body;
+	ListCell   *lc;
 
 	initStringInfo(&body);
+	appendStringInfo(&body, "--%s\r\n", boundary);
 	append_changes(&body, conn, writes);
-	append_queries(&body, conn, queries);
-	appendStringInfoString(&body, "--" BATCH_BOUNDARY "--\r\n");
+	foreach(lc, queries)
+	{
+		appendStringInfo(&body, "--%s\r\n", boundary);
+		append_operation(&body, crm_odata_query_request(conn, lfirst(lc)), 0);
+	}
+	appendStringInfo(&body, "--%s--\r\n", boundary);
 
 	request->method = "POST";
 	request->url = psprintf("%s/$batch", crm_url_repair(conn->root));
-	request->headers = list_make2(pstrdup(MULTIPART BATCH_BOUNDARY),
+	request->headers = list_make2(psprintf(MULTIPART "%s", boundary),
 								  pstrdup("Accept: multipart/mixed"));
 	request->body = body.data;
 	request->body_length = body.len;
@@ -178,35 +183,63 @@ delimiter_of(const char *media_type)
 	return psprintf("--%s", pnstrdup(start, strcspn(start, "\"; ")));
 }
 
+/*
+ * What may stand behind a delimiter, at c: the mark of the last one, or blanks and the
+ * line's end.  Where that is, or NULL: it is other text that begins so.
+ */
+static const char *
+end_of_delimiter(const char *c, const char *end)
+{
+	if (end - c >= 2 && memcmp(c, "--", 2) == 0)
+		return c;
+	while (c < end && (*c == ' ' || *c == '\t'))
+		c++;
+	return end - c >= 2 && memcmp(c, "\r\n", 2) == 0 ? c : NULL;
+}
+
+/* The next delimiter from here on, at the beginning of a line, and its end; NULL: none. */
+static const char *
+find_delimiter(Span body, const char *from, const char *delimiter, const char **its_end)
+{
+	const char *end = body.data + body.length;
+	Span		rest = {from, end - from};
+	const char *found;
+
+	while ((found = find(rest, delimiter)) != NULL)
+	{
+		*its_end = end_of_delimiter(found + strlen(delimiter), end);
+		if (*its_end != NULL &&
+			(found == body.data || (found - body.data >= 2 && memcmp(found - 2, "\r\n", 2) == 0)))
+			return found;
+		rest.data = found + 1;
+		rest.length = end - rest.data;
+	}
+	return NULL;
+}
+
 /* The parts (Span *) of a body; an ERROR when the last is not closed. */
 static List *
 split_parts(Span body, const char *media_type)
 {
 	char	   *delimiter = delimiter_of(media_type);
-	const char *end = body.data + body.length;
-	const char *start = find(body, delimiter);
 	List	   *parts = NIL;
+	const char *start;
+	const char *next = find_delimiter(body, body.data, delimiter, &start);
 
-	while (start != NULL)
+	while (next != NULL && *start != '-')
 	{
-		Span		rest = {start + strlen(delimiter), 0};
-		Span	   *part;
-		const char *next;
+		Span	   *part = palloc_object(Span);
 
-		rest.length = end - rest.data;
-		if (rest.length >= 2 && memcmp(rest.data, "--", 2) == 0)
-			return parts;
-		next = find(rest, delimiter);
-		if (next == NULL || rest.length < 2)
+		part->data = start + strlen("\r\n");
+		next = find_delimiter(body, start, delimiter, &start);
+		if (next == NULL)
 			break;
-		part = palloc_object(Span);
-		part->data = rest.data + strlen("\r\n");
 		part->length = Max(next - strlen("\r\n"), part->data) - part->data;
 		parts = lappend(parts, part);
-		start = next;
 	}
-	throw_unreadable("Its end is missing.");
-	return NIL;
+	if (next == NULL)
+		throw_unreadable("Its end is missing.");
+	return parts;
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "cdms/odata.h"
 #include "cdms_fixture.h"
+#include "cdms_peer.h"
 #include "unit.h"
 
 #define KEY "b68d56a6-4739-ed11-9db0-002248296d7e"
@@ -101,6 +102,86 @@ test_another_made(void)
 	CHECK(creation->made == NULL);
 }
 
+#define CREATED PART "HTTP/1.1 201 Created\r\nContent-ID: 1\r\nContent-Type: application/json\r\n\r\n"
+#define NAMED(name) "{\"d\":{\"AccountId\":\"" KEY "\",\"Name\":\"" name "\"," \
+	"\"NumberOfEmployees\":null,\"PrimaryContactId\":null}}\r\n"
+#define REMOVED PART "HTTP/1.1 204 No Content\r\nContent-ID: 2\r\n\r\n\r\n"
+
+static void
+check_named(const char *body, const char *name)
+{
+	List	   *writes = two_writes();
+	CrmWrite   *creation = linitial(writes);
+
+	creation->kind = CRM_CREATE;
+	judge(CRM_FORMAT_JSON, writes, body, strlen(body));
+	CHECK_INT(creation->outcome, CRM_DONE);
+	CHECK_INT(((CrmWrite *) lsecond(writes))->outcome, CRM_DONE);
+	CHECK(creation->made != NULL);
+	if (creation->made)
+		CHECK_STR(cdms_value(creation->entity, creation->made, "Name"), name);
+}
+
+/* A delimiter is a line of its own: what begins or holds one is none. */
+static void
+test_delimiters(void)
+{
+	check_named(CHANGES CREATED NAMED("x--c--") REMOVED END, "x--c--");
+	check_named(CHANGES CREATED NAMED("--b--c\\r\\n--c--") REMOVED END, "--b--c\r\n--c--");
+}
+
+/* Boundaries of which one begins like the other, with blanks behind them. */
+static void
+test_alike(void)
+{
+	List	   *writes = two_writes();
+
+	JUDGE(writes, "Before it.\r\n--b \t\r\nContent-Type: multipart/mixed; boundary=bc\r\n\r\n"
+		  "--bc\r\nContent-Type: application/http\r\n\r\n"
+		  "HTTP/1.1 204 No Content\r\nContent-ID: 2\r\n\r\n\r\n"
+		  "--bc  \r\nContent-Type: application/http\r\n\r\n"
+		  "HTTP/1.1 204 No Content\r\nContent-ID: 1\r\n\r\n\r\n"
+		  "--bc--\r\n--b--\r\nAfter it.");
+	CHECK_INT(((CrmWrite *) linitial(writes))->outcome, CRM_DONE);
+	CHECK_INT(((CrmWrite *) lsecond(writes))->outcome, CRM_DONE);
+}
+
+/* What stands behind a word in the request, up to the line's end. */
+static char *
+behind(const char *request, const char *word)
+{
+	const char *found = strstr(request, word);
+
+	CHECK(found != NULL);
+	found = found ? found + strlen(word) : "";
+	return pnstrdup(found, strcspn(found, "\r\n"));
+}
+
+/* Nobody can foresee them, and write a value that has them in it. */
+static void
+test_boundaries(void)
+{
+	CdmsPeer   *peer = cdms_peer_listen();
+	CrmConnection *conn = cdms_peer_connect(peer, CRM_FORMAT_JSON);
+	List	   *requests;
+	char	   *first;
+
+	conn->batch = true;
+	for (int i = 0; i < 2; i++)
+		cdms_peer_answer(peer, "500 No", "", "");
+	cdms_peer_serve(peer);
+	for (int i = 0; i < 2; i++)
+		conn->protocol->write(conn, two_writes());
+	requests = cdms_peer_requests(peer);
+	first = behind(linitial(requests), "multipart/mixed; boundary=");
+	CHECK(strcmp(first, behind(lsecond(requests), "multipart/mixed; boundary=")) != 0);
+	CHECK_CONTAINS(linitial(requests), psprintf("\r\n\r\n--%s\r\nContent-Type: multipart/mixed", first));
+	CHECK_CONTAINS(linitial(requests), psprintf("\r\n--%s--\r\n", first));
+	first = behind(strstr(linitial(requests), "\r\n\r\n"), "multipart/mixed; boundary=");
+	CHECK(strcmp(first, behind(strstr(lsecond(requests), "\r\n\r\n"), "multipart/mixed; boundary=")) != 0);
+	crm_http_close(conn->http);
+}
+
 static void
 test_unreadable(void)
 {
@@ -131,6 +212,9 @@ static const UnitTest tests[] = {
 	{"each part goes to the change that it names", test_outcomes},
 	{"zero bytes in a part", test_zero_bytes},
 	{"takes no other object for the one it created", test_another_made},
+	{"a delimiter is a line of its own", test_delimiters},
+	{"and no other that begins like it", test_alike},
+	{"a request's boundaries are its own", test_boundaries},
 	{"what can't be read", test_unreadable},
 	{"two parts for one change", test_answered_twice}
 };
