@@ -213,11 +213,7 @@ fill_in(Walk *walk, const CrmHtmlForm *form)
 
 		if (!is_sent(input, &submitted))
 			continue;
-		if (body.len > 0)
-			appendStringInfoChar(&body, '&');
-		crm_url_append_encoded(&body, input->name);
-		appendStringInfoChar(&body, '=');
-		crm_url_append_encoded(&body, input->value);
+		crm_url_append_input(&body, input->name, input->value);
 		note_token(walk, input->value);
 	}
 	walk->request.body = body.data;

@@ -1,6 +1,7 @@
 /*
  * net/url.c
- *	  URLs: escaping what a server or a user left unescaped, resolving links.
+ *	  URLs and forms: escaping what a server or a user left unescaped, resolving
+ *	  links.
  *
  * Reading a URL is libcurl's business: what this file takes for the host is
  * what libcurl will connect to.
@@ -39,6 +40,16 @@ crm_url_append_encoded(StringInfo url, const char *text)
 		else
 			url_append_escape(url, *c);
 	}
+}
+
+void
+crm_url_append_input(StringInfo form, const char *name, const char *value)
+{
+	if (form->len > 0)
+		appendStringInfoChar(form, '&');
+	crm_url_append_encoded(form, name);
+	appendStringInfoChar(form, '=');
+	crm_url_append_encoded(form, value);
 }
 
 /* Must the character at c be escaped?  A % need not where it begins an escape. */

@@ -1,6 +1,7 @@
 /*
  * net/url.h
- *	  URLs: escaping what a server or a user left unescaped, resolving links.
+ *	  URLs and forms: escaping what a server or a user left unescaped, resolving
+ *	  links.
  */
 #ifndef CRM_URL_H
 #define CRM_URL_H
@@ -13,6 +14,12 @@
  * byte but RFC 3986's unreserved characters and ( ) ' , / : $ is encoded.
  */
 extern void crm_url_append_encoded(StringInfo url, const char *text);
+
+/*
+ * Appends name=value to a form as browsers send it
+ * (application/x-www-form-urlencoded), behind what it has already.
+ */
+extern void crm_url_append_input(StringInfo form, const char *name, const char *value);
 
 /*
  * Copy of a whole URL in which what may not stand in a URL (blanks, braces,

@@ -22,6 +22,8 @@ defect any-scheme src/net/url.c 's/absolute != NULL \&\& url_is_http(absolute)/a
 defect quote-not-doubled src/cdms/value.c "s/if (\*text == '\\\\'')/if (false)/" filter
 defect no-parentheses src/cdms/filter.c 's/nested = kinds\[arg->kind\].shape == SHAPE_INFIX/nested = false/' conditions
 defect hash-not-escaped src/net/url.c "s/^#define VALUE_SAFE \"/&#/" filter
+defect plus-not-escaped src/net/url.c 's/^#define VALUE_SAFE "/&+/' form
+defect inputs-not-apart src/net/url.c 's/if (form->len > 0)/if (false)/' form
 defect quote-in-an-attribute src/net/xml.c 's/return "&quot;";/return NULL;/' xml
 defect name-not-quoted src/fdw/definition.c 's/quote_identifier(server))/server)/' definition
 defect system-column src/fdw/definition.c 's/"xmax", //' definition

@@ -31,6 +31,19 @@ test_encode(void)
 }
 
 static void
+test_form(void)
+{
+	StringInfoData form;
+
+	initStringInfo(&form);
+	crm_url_append_input(&form, "ctl00$User", "a b+c");
+	CHECK_STR(form.data, "ctl00$User=a%20b%2Bc");
+	crm_url_append_input(&form, "x&y=z", "");
+	crm_url_append_input(&form, "", "J\xC3\xBCrgen\r\n");
+	CHECK_STR(form.data, "ctl00$User=a%20b%2Bc&x%26y%3Dz=&=J%C3%BCrgen%0D%0A");
+}
+
+static void
 test_repair(void)
 {
 	CHECK_STR(crm_url_repair("http://h/a b"), "http://h/a%20b");
@@ -122,6 +135,7 @@ test_origin_words(void)
 
 static const UnitTest tests[] = {
 	{"encodes what a value may not hold", test_encode},
+	{"encodes a form", test_form},
 	{"repairs what a URL may not hold", test_repair},
 	{"leaves a good URL alone", test_repair_leaves},
 	{"escapes a lone % only", test_repair_percent},
