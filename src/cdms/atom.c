@@ -61,14 +61,29 @@ read_text(Reader *reader)
 	return pg_any_to_server(text->data, text->len, PG_UTF8);
 }
 
-/* The text, or NULL and passed over where m:null says so. */
+/* The element's name, palloc'd, in the database's encoding. */
 static char *
-read_nullable(Reader *reader)
+read_name(Reader *reader)
 {
-	if (!is_null(reader))
-		return read_text(reader);
-	crm_xml_skip(reader->xml);
-	return NULL;
+	const char *name = crm_xml_name(reader->xml);
+	char	   *converted = pg_any_to_server(name, strlen(name), PG_UTF8);
+
+	return converted == name ? pstrdup(name) : converted;
+}
+
+/* The element's text, or null where m:null says so. */
+static void
+read_value(Reader *reader, const CrmSlot *slot, const char *member)
+{
+	char	   *text = NULL;
+
+	if (is_null(reader))
+		crm_xml_skip(reader->xml);
+	else
+		text = read_text(reader);
+	crm_builder_value(reader->builder, slot, member, text);
+	if (text && text != reader->text.data)
+		pfree(text);
 }
 
 static void
@@ -76,9 +91,9 @@ read_members(Reader *reader, const CrmSlot *slot)
 {
 	while (crm_xml_next_child(reader->xml))
 	{
-		char	   *member = pstrdup(crm_xml_name(reader->xml));
+		char	   *member = read_name(reader);
 
-		crm_builder_value(reader->builder, slot, member, read_nullable(reader));
+		read_value(reader, slot, member);
 		pfree(member);
 	}
 }
@@ -88,14 +103,16 @@ read_properties(Reader *reader)
 {
 	while (crm_xml_next_child(reader->xml))
 	{
-		const CrmSlot *slot = crm_builder_find(reader->builder, crm_xml_name(reader->xml));
+		char	   *name = read_name(reader);
+		const CrmSlot *slot = crm_builder_find(reader->builder, name);
 
+		pfree(name);
 		if (slot == NULL)
 			crm_xml_skip(reader->xml);
 		else if (crm_slot_is_complex(slot) && !is_null(reader))
 			read_members(reader, slot);
 		else
-			crm_builder_value(reader->builder, slot, NULL, read_nullable(reader));
+			read_value(reader, slot, NULL);
 	}
 }
 
@@ -215,7 +232,7 @@ write_object(StringInfo out, const CrmEntity *entity, List *assignments)
 					 CRM_TYPE_NAMESPACE ".%s\"/>"
 					 "<title/><updated>2011-01-01T00:00:00Z</updated>"
 					 "<author><name/></author><id/>"
-					 "<content type=\"application/xml\"><m:properties>", entity->name);
+					 "<content type=\"application/xml\"><m:properties>", crm_name_to_wire(entity->name));
 	foreach(cell, assignments)
 		crm_value_write_atom(out, lfirst(cell));
 	appendStringInfoString(out, "</m:properties></content></entry>");

@@ -104,6 +104,12 @@ extern bool crm_type_by_name(const char *name, CrmType *type);
  */
 extern bool crm_is_name(const char *text);
 
+/*
+ * A name as it stands in URLs and bodies, which are in UTF-8.  In a database of UTF-8 it
+ * is the same string.
+ */
+extern const char *crm_name_to_wire(const char *name);
+
 /* The SQL type that IMPORT gives a property of this type ("uuid", "text" ...). */
 extern const char *crm_type_sql(CrmType type);
 

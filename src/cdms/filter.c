@@ -93,9 +93,9 @@ crm_condition_keys(const CrmEntity *entity, const pg_uuid_t *keys, int n)
 static void
 append_path(StringInfo out, const CrmField *field)
 {
-	appendStringInfoString(out, field->property);
+	appendStringInfoString(out, crm_name_to_wire(field->property));
 	if (field->member)
-		appendStringInfo(out, "/%s", field->member);
+		appendStringInfo(out, "/%s", crm_name_to_wire(field->member));
 }
 
 static void

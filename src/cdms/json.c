@@ -339,7 +339,7 @@ write_object(StringInfo out, const CrmEntity *entity, List *assignments)
 	{
 		const CrmAssignment *assignment = lfirst(cell);
 
-		appendStringInfo(out, "%c\"%s\":", lead, assignment->field->property);
+		appendStringInfo(out, "%c\"%s\":", lead, crm_name_to_wire(assignment->field->property));
 		crm_value_write_json(out, assignment);
 		lead = ',';
 	}

@@ -312,7 +312,8 @@ select_list(const CrmQuery *query)
 			listed = is_wanted(query, j) &&
 				strcmp(fields[i].property, fields[j].property) == 0;
 		if (is_wanted(query, i) && !listed)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? "," : "", fields[i].property);
+			appendStringInfo(&list, "%s%s", list.len > 0 ? "," : "",
+							 crm_name_to_wire(fields[i].property));
 	}
 	return list.data;
 }
@@ -361,7 +362,7 @@ append_query(StringInfo out, const char *set, const UrlOptions *options,
 	};
 	char		separator = '?';
 
-	append(out, set);
+	append(out, crm_name_to_wire(set));
 	for (int i = 0; i < lengthof(listed); i++)
 	{
 		if (listed[i].value == NULL)
@@ -394,7 +395,8 @@ order_text(const CrmQuery *query)
 {
 	if (query->order == NULL)
 		return NULL;
-	return psprintf("%s%s", query->order->property, query->descending ? " desc" : "");
+	return psprintf("%s%s", crm_name_to_wire(query->order->property),
+					query->descending ? " desc" : "");
 }
 
 /*

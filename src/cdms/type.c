@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -222,6 +223,12 @@ crm_is_name(const char *text)
 		   (c > text && isdigit((unsigned char) *c)))
 		c++;
 	return c > text && *c == '\0' && c - text <= LONGEST_NAME;
+}
+
+const char *
+crm_name_to_wire(const char *name)
+{
+	return pg_server_to_any(name, strlen(name), PG_UTF8);
 }
 
 void

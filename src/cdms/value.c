@@ -527,12 +527,12 @@ crm_value_write_json(StringInfo out, const CrmAssignment *assignment)
 		append_json_nulls(out, members);
 	else
 	{
-		appendStringInfo(out, "{\"%s\":", field->member);
+		appendStringInfo(out, "{\"%s\":", crm_name_to_wire(field->member));
 		append_json(out, field->scalar, assigned_text(assignment));
 		if (field->target)
 		{
 			appendStringInfoString(out, ",\"LogicalName\":");
-			escape_json(out, field->target);
+			escape_json(out, crm_name_to_wire(field->target));
 		}
 		appendStringInfoChar(out, '}');
 	}
@@ -543,8 +543,10 @@ crm_value_write_json(StringInfo out, const CrmAssignment *assignment)
 
 /* Strings carry no m:type (captures/wcf/32, 38). */
 static void
-append_atom(StringInfo out, const char *name, CrmType scalar, const char *text)
+append_atom(StringInfo out, const char *its_name, CrmType scalar, const char *text)
 {
+	const char *name = crm_name_to_wire(its_name);
+
 	appendStringInfo(out, "<d:%s", name);
 	if (scalar != CRM_STRING)
 		appendStringInfo(out, " m:type=\"%s\"", crm_type_name(scalar));
@@ -572,7 +574,7 @@ append_atom_members(StringInfo out, const CrmAssignment *assignment)
 	}
 	append_atom(out, field->member, field->scalar, assigned_text(assignment));
 	if (field->target)
-		append_atom(out, "LogicalName", CRM_STRING, field->target);
+		append_atom(out, "LogicalName", CRM_STRING, crm_name_to_wire(field->target));
 }
 
 void
@@ -586,13 +588,15 @@ crm_value_write_atom(StringInfo out, const CrmAssignment *assignment)
 		append_atom(out, field->property, field->scalar, assigned_text(assignment));
 	else
 	{
-		appendStringInfo(out, "<d:%s", field->property);
+		const char *name = crm_name_to_wire(field->property);
+
+		appendStringInfo(out, "<d:%s", name);
 		if (crm_type_members(field->type))
 			appendStringInfo(out, " m:type=\"" CRM_TYPE_NAMESPACE ".%s\"",
 							 crm_type_name(field->type));
 		appendStringInfoChar(out, '>');
 		append_atom_members(out, assignment);
-		appendStringInfo(out, "</d:%s>", field->property);
+		appendStringInfo(out, "</d:%s>", name);
 	}
 	leave_property(&context);
 }

@@ -120,7 +120,8 @@ static const struct
 /*
  * Characters that ILIKE takes for an ASCII letter (it lower-cases both sides)
  * and that a collation of CDMS may tell from it: texts with them are let pass.
- * Under the rules of Turkish or Lithuanian there are more.
+ * Under the rules of Turkish or Lithuanian there are more.  They are in UTF-8, as the
+ * database must be.
  */
 static const struct
 {
@@ -276,16 +277,23 @@ text_condition(CrmConditionKind kind, const CrmField *field, const char *text)
 	return crm_condition_compare(kind, field, CStringGetTextDatum(text), TEXTOID);
 }
 
-/* Texts with characters that fold to a letter of the run are let pass, too. */
+/*
+ * Texts with characters that fold to a letter of the run are let pass, too; NULL: they
+ * can't be named here.
+ */
 static CrmCondition *
 or_folded(CrmCondition *condition, const CrmField *field, const char *text)
 {
 	List	   *alternatives = list_make1(condition);
 
 	for (int i = 0; i < lengthof(folded); i++)
-		if (strchr(text, folded[i].letter) || strchr(text, pg_toupper(folded[i].letter)))
-			alternatives = lappend(alternatives,
-								   text_condition(CRM_CONTAINS, field, folded[i].also));
+	{
+		if (strchr(text, folded[i].letter) == NULL && strchr(text, pg_toupper(folded[i].letter)) == NULL)
+			continue;
+		if (GetDatabaseEncoding() != PG_UTF8)
+			return NULL;
+		alternatives = lappend(alternatives, text_condition(CRM_CONTAINS, field, folded[i].also));
+	}
 	return list_length(alternatives) == 1 ? condition :
 		crm_condition_group(CRM_OR, alternatives);
 }

@@ -20,7 +20,7 @@ TOKEN = re.compile(r"""
   | (?P<typed>(?i:guid|datetimeoffset|datetime|time|binary|x)'(?:[^']|'')*')
   | (?P<string>'(?:[^']|'')*')
   | (?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[LlMmDdFf]?(?![A-Za-z0-9_]))
-  | (?P<name>[A-Za-z_]\w*)
+  | (?P<name>(?u:[^\W\d]\w*))
   | (?P<sign>[(),/*])
 """, re.VERBOSE | re.ASCII)
 

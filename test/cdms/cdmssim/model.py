@@ -226,7 +226,8 @@ ACTIVITY_PARTY = Entity("ActivityParty", [
     string("ExchangeEntryId", 1024), version(),
 ], title="AddressUsed")
 
-# Not CDMS's: it exists so that every Edm type, and every complex type, is met.
+# Not CDMS's: it exists so that every Edm type, and every complex type, is met,
+# and a name that is not ASCII.
 PROBE = Entity("optevia_attachmentprobe", [
     guid("optevia_attachmentprobeId"), string("optevia_name"),
     Property("optevia_Content", "Edm.Binary"),
@@ -238,6 +239,7 @@ PROBE = Entity("optevia_attachmentprobe", [
     money("optevia_Price"), option("optevia_Kind", 1, 2, 3),
     reference("optevia_Account", "account"),
     reference("optevia_Regarding", "account", "contact"),
+    string("optevia_Größe"),
     Property("IsCustomizable", "BooleanManagedProperty", server=True),
     *stamps(), *state("statecode", "statuscode"), version(),
 ], title="optevia_name", state_names=("statecode", "statuscode"))
