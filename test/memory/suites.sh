@@ -3,8 +3,11 @@
 # Each runs run.sh once more, in a copy of the tree, where $CRM_PROGRAMS comes
 # first in PATH: a directory with a program "postgres" that starts the real one
 # with the tool round it, and the pg_ctl that finds it there.  So every cluster of
-# the tests is watched, whoever starts it.  What the tools have to say is in
-# $CRM_REPORTS, a file for each process; one report fails the suite.
+# the tests is watched, whoever starts it ("pg_ctl restart" starts the real one).
+# What the tools have to say is in $CRM_REPORTS, a file for each process, or in the
+# servers' logs; one report fails the suite.
+
+sanitizers_say="runtime error:|ERROR: AddressSanitizer|==[0-9]+==ASan"
 
 # make_programs NAME BINDIR COMMAND: the lines of a shell script, the last of which
 # runs the server there with "$@".  Sets $programs and $reports.
@@ -29,9 +32,11 @@ watched() {
 	cat "$work/out"
 	tally=$(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/out")
 	count ${tally:-0 1}
-	if [ -n "$(find "$reports" -type f -size +0)" ]; then
+	if [ -n "$(find "$reports" -type f -size +0)" ] ||
+		grep -rqE "$sanitizers_say" "$work/run" --include='*.log'; then
 		echo "Reports:"
 		cat "$reports"/*
+		grep -rhE -A 30 "$sanitizers_say" "$work/run" --include='*.log'
 		count 0 1
 	else
 		count 1 0
@@ -59,8 +64,10 @@ suite_canary() {
 		wait_for_server
 		psql -qX -c "CREATE FUNCTION pg_temp.$function() RETURNS void LANGUAGE c AS '$library', '$function'" \
 			-c "SELECT pg_temp.$function()"
-		if report=$(grep -l -- "${words//_/ }" "$CRM_REPORTS"/*); then
-			rm -f $report
+		if report=$(grep -ls -- "${words//_/ }" "$CRM_REPORTS"/* "$run/server.log"); then
+			for report in $report; do
+				: >"$report"
+			done
 			count 1 0
 		else
 			echo "$function was not reported"
@@ -80,8 +87,8 @@ suite_sanitizers() {
 	}
 	libraries="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $run/preload.so"
 	make_programs sanitizers "$bindir" "
-		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:halt_on_error=1:abort_on_error=1:disable_coredump=1:log_path=$run/sanitizers/reports/asan
-		export UBSAN_OPTIONS=print_stacktrace=1:log_path=$run/sanitizers/reports/ubsan
+		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:halt_on_error=1:abort_on_error=1:disable_coredump=1
+		export UBSAN_OPTIONS=print_stacktrace=1
 		export LD_PRELOAD='$libraries'
 		exec '$bindir/postgres' \"\$@\""
 	watched sanitizers "unit regress isolation tap" \

@@ -315,9 +315,8 @@ my $waited = 0;
 sub resources
 {
 	my ($session) = @_;
-	my ($anonymous) = slurp_file('/proc/' . $session->pid . '/status') =~ /^RssAnon:\s*(\d+)/m;
 
-	return { memory => $anonymous, descriptors => $session->descriptors };
+	return { memory => $session->memory, descriptors => $session->descriptors };
 }
 
 sub check_waits
