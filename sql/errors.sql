@@ -67,10 +67,10 @@ END
 $$;
 
 -- An answer of status 200, in a media type that passes for both formats.
-CREATE FUNCTION errors.answer(json text, atom text DEFAULT NULL) RETURNS text[] LANGUAGE sql AS
+CREATE FUNCTION errors.answer("json" text, atom text DEFAULT NULL) RETURNS text[] LANGUAGE sql AS
 $$
     SELECT ARRAY['status', '--status', '200', '--content-type', 'application/json; application/atom+xml', '--body',
-                 CASE cdms.format() WHEN 'atom' THEN coalesce(atom, json) ELSE json END];
+                 CASE cdms.format() WHEN 'atom' THEN coalesce(atom, "json") ELSE "json" END];
 $$;
 
 -- All that a read may write to.
