@@ -119,7 +119,9 @@ plan(CrmStatement *statement, CrmTable *table, List *quals)
 	(void) check_relations((Node *) query, table);
 	refuse_rules(query);
 	crm_table_check_unaltered(table);
-	crm_table_check_vars(table, quals);
+	/* Conditions on an overlay are on columns of the table's own types. */
+	if (quals != NIL && rt_fetch(1, query->rtable)->rtekind == RTE_RELATION)
+		crm_table_check_vars(table, quals);
 	crm_query_check_as(query, table->owner);
 	if (quals != NIL)
 		query->jointree->quals =

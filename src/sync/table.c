@@ -725,7 +725,9 @@ CrmTable *
 crm_table_get_own(Oid relid)
 {
 	if (is_our_table(relid) && !crm_owns_relation(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE,
+					   quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												  get_rel_name(relid)));
 	return crm_table_get(relid);
 }
 
