@@ -55,7 +55,7 @@ wait_for_server() {
 # In a watched server, before anything else: what canary.c does wrong is reported, as
 # $CRM_CANARY says, "function=words" for each.
 suite_canary() {
-	local library=$run/canary.so expected function words report
+	local library=$run/canary.so expected function words reported
 	gcc -shared -fPIC -O0 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -Wno-uninitialized ${COPT:-} -I"$("$pg_config" --includedir-server)" \
 		-o "$library" test/memory/canary.c || return
@@ -64,10 +64,9 @@ suite_canary() {
 		wait_for_server
 		psql -qX -c "CREATE FUNCTION pg_temp.$function() RETURNS void LANGUAGE c AS '$library', '$function'" \
 			-c "SELECT pg_temp.$function()"
-		if report=$(grep -ls -- "${words//_/ }" "$CRM_REPORTS"/* "$run/server.log"); then
-			for report in $report; do
-				: >"$report"
-			done
+		reported=$(grep -ls -- "${words//_/ }" "$CRM_REPORTS"/* "$run/server.log")
+		if [ -n "$reported" ]; then
+			truncate -s 0 $reported
 			count 1 0
 		else
 			echo "$function was not reported"
