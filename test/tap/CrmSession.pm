@@ -129,11 +129,12 @@ sub close
 	return;
 }
 
-# How many descriptors the process has open.
+# How many descriptors the process has open, without the database's own files: there are
+# more of these as tables grow.
 sub descriptors
 {
 	my ($self) = @_;
-	my @open = glob("/proc/$self->{pid}/fd/*");
+	my @open = grep { (readlink $_ || '') !~ m{/pgdata/} } glob("/proc/$self->{pid}/fd/*");
 
 	return scalar @open;
 }
