@@ -249,7 +249,7 @@ check_memory(const char *begin, const char *piece)
 
 	initStringInfo(&body);
 	appendStringInfo(&body, "<feed" NAMESPACES ">%s", begin);
-	while (body.len < 8000000)
+	while (body.len < (unit_watched ? 400000 : 8000000))
 		appendStringInfoString(&body, piece);
 	before = MemoryContextMemAllocated(CurrentMemoryContext, true);
 	CHECK_ERROR("2200M", page_of(body.data));

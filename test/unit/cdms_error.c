@@ -133,7 +133,7 @@ check_memory(const char *begin, const char *piece)
 
 	initStringInfo(&body);
 	appendStringInfoString(&body, begin);
-	for (int i = 0; body.len < 8000000; i++)
+	for (int i = 0; body.len < (unit_watched ? 400000 : 8000000); i++)
 		appendStringInfo(&body, piece, i);
 	before = MemoryContextMemAllocated(CurrentMemoryContext, true);
 	CHECK_INT(strlen(words_of(body.data)), 200);

@@ -362,7 +362,7 @@ endless(const char *begin, const char *piece)
 	StringInfo	body = makeStringInfo();
 
 	appendStringInfoString(body, begin);
-	for (int i = 0; body->len < 8000000; i++)
+	for (int i = 0; body->len < (unit_watched ? 400000 : 8000000); i++)
 		appendStringInfo(body, piece, i);
 	return body;
 }
