@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 clang=${FUZZ_CLANG:-clang}
 library=$PWD/crm_sync_fuzz.so
 parsers=$(cd ../../src && ls "$PWD"/cdms/{atom,builder,error,filter,json,metadata,odata_batch,timestamp,type,value,words}.c \
-	"$PWD"/net/{html,url,xml}.c)
+	"$PWD"/net/{html,url,xml}.c "$PWD"/fdw/definition.c)
 profiles=$(mktemp -d)
 trap 'rm -rf "$profiles"' EXIT
 
