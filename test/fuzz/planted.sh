@@ -26,4 +26,4 @@ defect plus-not-escaped src/net/url.c 's/^#define VALUE_SAFE "/&+/' form
 defect inputs-not-apart src/net/url.c 's/if (form->len > 0)/if (false)/' form
 defect quote-in-an-attribute src/net/xml.c 's/return "&quot;";/return NULL;/' xml
 defect name-not-quoted src/fdw/definition.c 's/quote_identifier(server))/server)/' definition
-defect system-column src/fdw/definition.c 's/"xmax", //' definition
+defect system-column src/fdw/definition.c 's/"xmin", //' definition
