@@ -411,6 +411,11 @@ wanted() {
 	[ -z "${SUITES:-}" ] || [[ " $SUITES " == *" $1 "* ]]
 }
 
+# What only the long tests have.
+wanted_long() {
+	[ -n "${CRM_LONG:-}" ] && wanted "$1"
+}
+
 finish() {
 	echo "$all_passed passed, $all_failed failed"
 	[ "$all_failed" -eq 0 ]
@@ -441,10 +446,11 @@ wanted regress && run_suite regress_atom "regress, Atom"
 wanted isolation && run_suite isolation "isolation"
 wanted tap && end_beside tap
 wanted bench && run_suite bench "bench, small"
+wanted_long valgrind && start_beside valgrind "all, under valgrind"
 wanted mutants && run_suite mutants "tests that can fail"
 wanted defects && run_suite defects "defects that fuzzing finds"
 [[ " ${SUITES:-} " != *" coverage "* ]] || run_suite coverage "coverage of the parsers"
-[ -z "${CRM_LONG:-}" ] || ! wanted sanitizers || run_suite sanitizers "all, with sanitizers"
-[ -z "${CRM_LONG:-}" ] || ! wanted valgrind || run_suite valgrind "all, under valgrind"
+wanted_long sanitizers && run_suite sanitizers "all, with sanitizers"
+wanted_long valgrind && end_beside valgrind
 stop_cluster
 finish
