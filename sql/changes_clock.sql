@@ -83,6 +83,10 @@ SELECT * FROM crm.look('While');
 -- A clock of ours that goes back changes nothing.
 UPDATE crm_sync.progress SET asked_at = asked_at + interval '2 hours';
 SELECT * FROM crm.look('While');
+-- Unless CDMS's goes back as well.
+SELECT cdms.clock('step', '-300') IS NOT NULL AS back_too, cdms.edit('Account', :'two', 'Name', 'Both back');
+SELECT * FROM crm.look('Both');
+SELECT * FROM crm.look('Both');
 
 -- An entity without ModifiedOn is read whole each time.
 CREATE FOREIGN TABLE crm.party (

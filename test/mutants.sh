@@ -14,7 +14,7 @@ mutant overlap src/sync/pull.c 's/(progress->pulled_through, -table->overlap)/(p
 mutant same-second src/sync/pull.c 's/CRM_GE, \(&table->entity.fields\[table->modified_field\]\)/CRM_GT, \1/' \
 	regress/changes_clock
 mutant clock-set-back src/sync/pull.c 's/theirs < -half/false/' \
-	regress/complete_table
+	regress/changes_clock
 mutant clock-was-ahead src/sync/pull.c 's/theirs < ours - half - CLOCKS_DIFFER/false/' \
 	regress/changes_clock
 mutant what-no-longer-matches src/sync/pull.c 's/^\s*pull_unseen(pull, ask->quals);//' \
@@ -105,7 +105,7 @@ mutant challenges src/net/http.c 's/++exchange->challenges > MOST_CHALLENGES/fal
 
 # What is nobody else's business.
 mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \
-	regress/login_adfs_hostile tap/login_secrets
+	regress/login_adfs_hostile
 mutant counts src/sync/functions.c 's/ || !crm_may_use_server(serverid, GetUserId())//' \
 	regress/unprivileged tap/preload
 mutant logged-bodies src/net/http.c 's/\(exchange->request\.\)method, http/\1body ? \1body : \1method, http/' \
