@@ -70,12 +70,15 @@ SELECT * FROM cdms.log('MERGE');
 RESET enable_hashjoin;
 SET enable_nestloop = off;
 UPDATE crm.twice SET city = upper(city);
-UPDATE crm.organisation o SET city = t.city FROM crm.twice t WHERE o.id = t.key RETURNING o.id, upper(o.city) = o.city AS taken;
+WITH taken AS (UPDATE crm.organisation o SET city = t.city FROM crm.twice t WHERE o.id = t.key
+               RETURNING o.id, upper(o.city) = o.city AS taken)
+    SELECT * FROM taken ORDER BY id;
 SELECT count(*) FROM cdms.log('MERGE');
 SELECT city = cdms.get('Account', id, 'optevia_TownCity') AS same FROM crm.organisation_store WHERE id IN (:'one', :'two');
 -- A DELETE that meets it twice deletes it once.
-DELETE FROM crm.organisation o USING crm.twice t WHERE o.id = overlay(t.key::text PLACING '11111111' FROM 1)::uuid
-    RETURNING o.id;
+WITH gone AS (DELETE FROM crm.organisation o USING crm.twice t
+                  WHERE o.id = overlay(t.key::text PLACING '11111111' FROM 1)::uuid RETURNING o.id)
+    SELECT * FROM gone ORDER BY id;
 RESET enable_nestloop;
 RESET enable_mergejoin;
 RESET enable_material;
