@@ -102,7 +102,7 @@ build_postgres() {
 	mkdir -p "$source" && tar -C "$source" --strip-components=1 -xf "$CRM_WORK"/source/*.orig.tar.* || return
 	(
 		cd "$source" &&
-			./configure --prefix="$run/valgrind/postgres" --without-readline --without-zlib --with-icu \
+			./configure --prefix="$run/valgrind/postgres" --without-readline --without-zlib --with-icu --with-libxml \
 				CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -g -fno-omit-frame-pointer" &&
 			make -s -j"$jobs" && make -s install
 	) >"$run/valgrind/log" 2>&1 || {
