@@ -30,7 +30,7 @@ RESET ROLE;
 \set contact cccccccc-0000-4000-8000-000000000001
 
 -- The owner: the organisation comes after the person, before the COMMIT.
-SET ROLE regress_crm_owner;
+SET SESSION AUTHORIZATION regress_crm_owner;
 BEGIN;
 SELECT first_name FROM crm.person WHERE id = :'contact';
 SELECT name FROM crm.organisation WHERE id = :'account';
@@ -40,7 +40,14 @@ BEGIN;
 SELECT first_name FROM crm.person WHERE id = 'cccccccc-0000-4000-8000-000000000002';
 COMMIT;
 SELECT first_name FROM crm.person_store;
-RESET ROLE;
+RESET SESSION AUTHORIZATION;
+
+-- Who is the owner for a while only is somebody else again at the COMMIT, whom the
+-- owner's triggers must not run as.
+BEGIN;
+SET LOCAL ROLE regress_crm_owner;
+SELECT first_name FROM crm.person WHERE id = 'cccccccc-0000-4000-8000-000000000002';
+ROLLBACK;
 
 -- Somebody else: reading what is stored already is no matter.
 SET ROLE regress_crm_reader;
@@ -57,11 +64,12 @@ RESET ROLE;
 SELECT organisation FROM crm.person_store;
 
 -- When the owner has read it, it is there for all.
-SET ROLE regress_crm_owner;
+SET SESSION AUTHORIZATION regress_crm_owner;
 BEGIN;
 SELECT organisation FROM crm.person WHERE id = :'contact';
 SELECT count(*) FROM crm.organisation WHERE id = 'aaaaaaaa-0000-4000-8000-000000000029';
 COMMIT;
+RESET SESSION AUTHORIZATION;
 SET ROLE regress_crm_reader;
 SELECT organisation FROM crm.person WHERE id = :'contact';
 RESET ROLE;

@@ -17,7 +17,8 @@ crm_rights_take(CrmRights *former, Oid role)
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(role, former->security | SECURITY_LOCAL_USERID_CHANGE |
-						   (role == former->user ? 0 : SECURITY_RESTRICTED_OPERATION));
+						   (role == former->user && role == GetSessionUserId() ? 0 :
+							SECURITY_RESTRICTED_OPERATION));
 }
 
 void

@@ -18,8 +18,9 @@ typedef struct CrmRights
 /*
  * From here on the role is the current user.  What of its code runs now, because of
  * somebody else, runs with search_path "pg_catalog, pg_temp": through his own he
- * could have it call what is his, with the role's rights.  Where it is somebody else
- * the operation is also security-restricted: no role or setting outlasts it.
+ * could have it call what is his, with the role's rights.  Unless it is him who has
+ * logged in, the operation is also security-restricted: no role or setting outlasts
+ * it, nor is anything left to be done when whoever SET ROLE is himself again.
  *
  * An ERROR that ends a (sub)transaction restores all by itself.
  */

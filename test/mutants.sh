@@ -122,3 +122,7 @@ mutant owners-path src/rights.c 's/"pg_catalog, pg_temp"/GetConfigOption("search
 	regress/hostile_owners
 mutant one-meaning src/sync/age.c 's/return !contain_mutable_functions(.*/return true;/' \
 	regress/hostile_owners
+mutant strangers-intents src/sync/intent.c 's/its_owner == owner ||/true ||/' \
+	regress/settle_strangers
+mutant after-set-role src/rights.c 's/ \&\& role == GetSessionUserId()//' \
+	regress/deferred_keys

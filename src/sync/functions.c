@@ -219,6 +219,8 @@ crm_status(PG_FUNCTION_ARGS)
 		if (pg_class_aclcheck(status.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 			continue;
 		error = crm_attempt(put_status, &status);
+		if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
 		if (error)
 			put_broken(&status, error->message);
 	}

@@ -26,6 +26,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -51,7 +52,7 @@ enum
 	INTENT_COLUMNS
 };
 
-/* What is locked for the server, and for the table, where one session is enough. */
+/* What is locked for an owner, and for the table, where one session is enough. */
 enum
 {
 	LOCK_SETTLE, LOCK_SWEEP
@@ -279,7 +280,7 @@ read_abandoned(Relation rel)
 }
 
 static List *
-unsettled_of(List *intents, Oid serverid)
+unsettled_of(List *intents, Oid serverid, Oid owner)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
@@ -287,8 +288,10 @@ unsettled_of(List *intents, Oid serverid)
 	foreach(lc, intents)
 	{
 		Intent	   *intent = lfirst(lc);
+		Oid			its_owner = crm_relation_owner(intent->store);
 
-		if (!intent->settled && intent->server == serverid)
+		if (!intent->settled && intent->server == serverid &&
+			(its_owner == owner || !OidIsValid(its_owner)))
 			result = lappend(result, intent);
 	}
 	return result;
@@ -313,10 +316,28 @@ crm_intent_unresolved(Oid store)
 }
 
 List *
-crm_intent_servers(void)
+crm_intent_add_site(List *sites, Oid server, Oid owner)
+{
+	CrmIntentSite *site;
+	ListCell   *lc;
+
+	foreach(lc, sites)
+	{
+		site = lfirst(lc);
+		if (site->server == server && site->owner == owner)
+			return sites;
+	}
+	site = palloc_object(CrmIntentSite);
+	site->server = server;
+	site->owner = owner;
+	return lappend(sites, site);
+}
+
+List *
+crm_intent_sites(void)
 {
 	Relation	rel = open_intents(AccessShareLock);
-	List	   *servers = NIL;
+	List	   *sites = NIL;
 	ListCell   *lc;
 
 	foreach(lc, read_abandoned(rel))
@@ -324,10 +345,10 @@ crm_intent_servers(void)
 		Intent	   *intent = lfirst(lc);
 
 		if (!intent->settled)
-			servers = list_append_unique_oid(servers, intent->server);
+			sites = crm_intent_add_site(sites, intent->server, crm_relation_owner(intent->store));
 	}
 	table_close(rel, AccessShareLock);
-	return servers;
+	return sites;
 }
 
 /* ------------------------------------------------------------ settling */
@@ -403,6 +424,8 @@ revive_all(List *intents)
 		Revival		revival = {lfirst(lc), NULL};
 		ErrorData  *error = crm_attempt(revive, &revival);
 
+		if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
 		if (error)
 			ereport(WARNING,
 					(errmsg("what an interrupted transaction has left in CDMS can't be undone yet"),
@@ -413,13 +436,16 @@ revive_all(List *intents)
 	return writes;
 }
 
-/* What is final needs no second try; what can't be put right is for somebody to see. */
+/*
+ * What is final needs no second try; what can't be put right is for somebody to see,
+ * which a transaction that fails can't note.
+ */
 static void
-conclude(CrmUndoing *undoing)
+conclude(CrmUndoing *undoing, bool fails)
 {
 	CrmSent    *sent = undoing->sent;
 
-	if (undoing->failed)
+	if (undoing->failed || (undoing->left && fails))
 		return;
 	if (undoing->left)
 		crm_ledger_record_left(sent->table->store, &sent->key, sent->role,
@@ -427,26 +453,42 @@ conclude(CrmUndoing *undoing)
 	crm_intent_settled(&sent->intent);
 }
 
-/* Undoes them as their COMMIT would have done, had it come to that. */
+/* Which objects they were is not for everybody who may read one of the tables. */
 static void
-settle(List *intents)
+tell(const Intent *first, List *undoings, Oid owner)
+{
+	const char *outcome = crm_undo_summary(undoings);
+
+	if (outcome == NULL)
+		outcome = "CDMS has nothing of it.";
+	ereport(WARNING,
+			(errmsg("a transaction of %s was interrupted as it changed CDMS",
+					timestamptz_to_str(first->since)),
+			 has_privs_of_role(GetUserId(), owner) ? errdetail_internal("%s", outcome) :
+			 errdetail_log("%s", outcome)));
+}
+
+/*
+ * Undoes them as their COMMIT would have done, had it come to that; but who reads
+ * need not wait for it to the end.
+ */
+static void
+settle(List *intents, Oid owner)
 {
 	List	   *writes = revive_all(intents);
 	List	   *undoings;
-	const char *outcome;
+	ErrorData  *canceled = NULL;
 	ListCell   *lc;
 
 	if (writes == NIL)
 		return;
-	undoings = crm_undo(writes);
+	undoings = crm_undo(writes, &canceled);
 	crm_http_set_deadline(0, NULL);
 	foreach(lc, undoings)
-		conclude(lfirst(lc));
-	outcome = crm_undo_summary(undoings);
-	ereport(WARNING,
-			(errmsg("a transaction of %s was interrupted as it changed CDMS",
-					timestamptz_to_str(((Intent *) linitial(intents))->since)),
-			 errdetail_internal("%s", outcome ? outcome : "CDMS has nothing of it.")));
+		conclude(lfirst(lc), canceled != NULL);
+	if (canceled)
+		ReThrowError(canceled);
+	tell(linitial(intents), undoings, owner);
 }
 
 /*
@@ -469,7 +511,7 @@ sweep(Relation rel, List *intents)
 }
 
 void
-crm_intent_settle(Oid serverid)
+crm_intent_settle(Oid serverid, Oid owner)
 {
 	Relation	rel;
 	List	   *intents;
@@ -478,14 +520,13 @@ crm_intent_settle(Oid serverid)
 		return;
 	rel = open_intents(RowExclusiveLock);
 	intents = read_abandoned(rel);
-	if (unsettled_of(intents, serverid) != NIL &&
-		ConditionalLockDatabaseObject(RelationGetRelid(rel), serverid, LOCK_SETTLE, ExclusiveLock))
+	if (unsettled_of(intents, serverid, owner) != NIL &&
+		ConditionalLockDatabaseObject(RelationGetRelid(rel), owner, LOCK_SETTLE, ExclusiveLock))
 	{
 		/* Another session may have been faster. */
-		intents = unsettled_of(read_abandoned(rel), serverid);
-		settle(intents);
+		settle(unsettled_of(read_abandoned(rel), serverid, owner), owner);
 		/* Settled is settled, whatever becomes of this transaction. */
-		UnlockDatabaseObject(RelationGetRelid(rel), serverid, LOCK_SETTLE, ExclusiveLock);
+		UnlockDatabaseObject(RelationGetRelid(rel), owner, LOCK_SETTLE, ExclusiveLock);
 	}
 	else if (intents != NIL)
 		sweep(rel, intents);

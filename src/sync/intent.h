@@ -20,15 +20,27 @@ extern void crm_intent_note(List *writes);
 extern void crm_intent_settled(const ItemPointerData *intent);
 
 /*
- * Undoes what transactions that never committed have left at this server, unless
- * another session is at it.  What can't be undone in full is parked; what fails
- * stays for the next time.  Nothing is done where nothing may be written: READ
- * ONLY, standby.
+ * Undoes what transactions that never committed have left at this server of this
+ * owner's tables, unless another session is at it.  What can't be undone in full is
+ * parked; what fails stays for the next time.  Nothing is done where nothing may be
+ * written: READ ONLY, standby.
+ *
+ * Of other owners' tables nothing: undoing reads objects, which runs their owner's
+ * checks, and says what became of them.
  */
-extern void crm_intent_settle(Oid serverid);
+extern void crm_intent_settle(Oid serverid, Oid owner);
 
-/* Servers (Oids) at which there is something to settle. */
-extern List *crm_intent_servers(void);
+/* Where there is something to settle.  Invalid owner: of tables that are gone. */
+typedef struct CrmIntentSite
+{
+	Oid			server;
+	Oid			owner;
+} CrmIntentSite;
+
+/* sites, of CrmIntentSite *, with this one if it is not among them. */
+extern List *crm_intent_add_site(List *sites, Oid server, Oid owner);
+
+extern List *crm_intent_sites(void);
 
 /* Writes of a store that transactions which never committed may have left in CDMS. */
 extern int64 crm_intent_unresolved(Oid store);

@@ -711,7 +711,7 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 
 	PG_TRY();
 	{
-		crm_intent_settle(table->serverid);
+		crm_intent_settle(table->serverid, table->owner);
 		take_snapshot(pull);
 		pull_ask(pull, ask);
 		finish_pull(pull);
@@ -755,7 +755,7 @@ crm_pull_loaded(CrmTable *table, CrmLoad *load, TimestampTz until, CrmProgress *
 	pull = begin_pull(table, NULL);
 	PG_TRY();
 	{
-		crm_intent_settle(table->serverid);
+		crm_intent_settle(table->serverid, table->owner);
 		take_snapshot(pull);
 		more = pull_until(pull, load, until);
 		finish_pull(pull);

@@ -275,17 +275,25 @@ note_intents(List *created, List *updated, List *deleted)
 	noted = list_concat(noted, writes);
 }
 
-/* What others have left half done at these servers must not be taken for CDMS's. */
+/* What others have left half done there must not be taken for CDMS's. */
 static void
 settle_intents(List *objects)
 {
-	List	   *servers = NIL;
+	List	   *sites = NIL;
 	ListCell   *lc;
 
 	foreach(lc, objects)
-		servers = list_append_unique_oid(servers, ((CrmPushObject *) lfirst(lc))->table->serverid);
-	foreach(lc, servers)
-		crm_intent_settle(lfirst_oid(lc));
+	{
+		CrmTable   *table = ((CrmPushObject *) lfirst(lc))->table;
+
+		sites = crm_intent_add_site(sites, table->serverid, table->owner);
+	}
+	foreach(lc, sites)
+	{
+		CrmIntentSite *site = lfirst(lc);
+
+		crm_intent_settle(site->server, site->owner);
+	}
 }
 
 /* What one object refers to must be there before it: level by level. */
@@ -526,7 +534,7 @@ undo_and_throw(ErrorData *error)
 	ListCell   *lc;
 
 	if (sent != NIL)
-		undoings = crm_undo(sent);
+		undoings = crm_undo(sent, NULL);
 	outcome = crm_undo_summary(undoings);
 	foreach(lc, noted)
 		if (!is_left_to_do(undoings, lfirst(lc)))

@@ -402,7 +402,7 @@ crm_reconcile_table(CrmTable *table, bool repair, CrmDifferenceVisitor visit, vo
 	reconcile.late = make_keys();
 	reconcile.page = AllocSetContextCreate(memory, "crm_sync page", ALLOCSET_DEFAULT_SIZES);
 	reconcile.seen = crm_seen_begin();
-	crm_intent_settle(table->serverid);
+	crm_intent_settle(table->serverid, table->owner);
 	reconcile.asked = take_snapshot();
 	read_cdms(&reconcile);
 	read_store(&reconcile);

@@ -73,8 +73,8 @@ typedef struct TableEntry
 static HTAB *tables = NULL;
 static List *retired = NIL;		/* CrmTables that may still be in use */
 
-static Oid
-relation_owner(Oid relid)
+Oid
+crm_relation_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner = InvalidOid;
@@ -280,7 +280,7 @@ resolve_store(const char *store, Oid foreign_table)
 		schema = get_namespace_oid(linitial(names), true);
 	relid = OidIsValid(schema) ? get_relname_relid(llast(names), schema) : InvalidOid;
 	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_RELATION &&
-		relation_owner(relid) == relation_owner(foreign_table) ? relid : InvalidOid;
+		crm_relation_owner(relid) == crm_relation_owner(foreign_table) ? relid : InvalidOid;
 }
 
 /* Does it fire for what sessions write?  (One for replicas alone does not.) */

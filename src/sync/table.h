@@ -89,6 +89,9 @@ extern CrmTable *crm_table_get(Oid foreign_table);
 /* The same; NULL for any other relation than a synchronised table whose store is there. */
 extern CrmTable *crm_table_synchronised(Oid relid);
 
+/* Owner of a relation; InvalidOid: it is gone.  A store has that of its foreign table. */
+extern Oid	crm_relation_owner(Oid relid);
+
 /* The synchronised table that this store belongs to; NULL when there is none. */
 extern CrmTable *crm_table_of_store(Oid store);
 

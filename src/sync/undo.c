@@ -23,6 +23,7 @@
 
 #define UNDO_TIMEOUT_MS 60000	/* for all of it; the caller waits for it */
 #define MOST_LOST 2				/* requests in a row, then the rest is left */
+#define MOST_CANCELS 10			/* of one undoing that is not to be canceled */
 
 static void
 keep_now(CrmObject *objects, int n, void *arg)
@@ -182,27 +183,38 @@ note_failure(CrmUndoing *undoing, const char *reason)
 	undoing->left = psprintf("it could not be undone: %s", reason);
 }
 
-/* True when CDMS was not reached. */
 static bool
-undo_attempt(CrmUndoing *undoing)
+is_cancel(const ErrorData *error)
 {
-	ErrorData  *error;
+	return error && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
 
-	/* Who presses Ctrl-C again does not mean that half of it should stay. */
-	do
+/* The error, if it was not undone. */
+static ErrorData *
+undo_attempt(CrmUndoing *undoing, bool cancelable)
+{
+	ErrorData  *error = crm_attempt(undo_one, undoing);
+
+	/* Not for ever: an owner's check can throw the same. */
+	for (int i = 0; i < MOST_CANCELS && is_cancel(error) && !cancelable; i++)
 		error = crm_attempt(undo_one, undoing);
-	while (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED);
-	if (error == NULL)
-		return false;
-	note_failure(undoing, error->message);
-	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
+	if (error)
+		note_failure(undoing, error->message);
+	return error;
+}
+
+static bool
+is_unreached(const ErrorData *error)
+{
+	return error && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
 }
 
 List *
-crm_undo(List *sent)
+crm_undo(List *sent, ErrorData **canceled)
 {
 	List	   *undoings = NIL;
 	int			lost = 0;		/* in a row */
+	ErrorData  *error = NULL;
 
 	crm_http_set_deadline(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNDO_TIMEOUT_MS),
 						  "commit_timeout");
@@ -214,8 +226,15 @@ crm_undo(List *sent)
 			continue;
 		undoing = palloc0_object(CrmUndoing);
 		undoing->sent = list_nth(sent, i);
-		if (lost < MOST_LOST)
-			lost = undo_attempt(undoing) ? lost + 1 : 0;
+		if (canceled && *canceled)
+			note_failure(undoing, (*canceled)->message);
+		else if (lost < MOST_LOST)
+		{
+			error = undo_attempt(undoing, canceled != NULL);
+			lost = is_unreached(error) ? lost + 1 : 0;
+			if (canceled && is_cancel(error))
+				*canceled = error;
+		}
 		else
 			note_failure(undoing, "CDMS does not answer");
 		undoings = lappend(undoings, undoing);

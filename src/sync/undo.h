@@ -49,8 +49,12 @@ typedef struct CrmUndoing
  * Undoes these writes (CrmSent *), the last first, leaving alone what somebody
  * else has changed since.  Result: how each fared (CrmUndoing *).  Throws nothing
  * that CDMS or the network is to blame for.
+ *
+ * canceled is NULL where nobody comes after: who presses Ctrl-C again does not mean
+ * that half of it should stay.  Else a cancel ends it and is kept there; what was
+ * not undone by then has failed.
  */
-extern List *crm_undo(List *sent);
+extern List *crm_undo(List *sent, ErrorData **canceled);
 
 /* The same in words, for a DETAIL; NULL where there was nothing to undo. */
 extern char *crm_undo_summary(List *undoings);

@@ -184,7 +184,7 @@ typedef struct Work
 {
 	MemoryContext memory;
 	List	   *stores;			/* with something pending */
-	List	   *servers;		/* with interrupted COMMITs */
+	List	   *sites;			/* with interrupted COMMITs */
 } Work;
 
 static void
@@ -196,15 +196,17 @@ find_work(void *arg)
 	if (!OidIsValid(get_extension_oid("crm_sync", true)))
 		return;
 	before = MemoryContextSwitchTo(work->memory);
-	work->servers = crm_intent_servers();
+	work->sites = crm_intent_sites();
 	work->stores = crm_ledger_stores_waiting();
 	MemoryContextSwitchTo(before);
 }
 
 static void
-settle_server(void *server)
+settle_site(void *arg)
 {
-	crm_intent_settle(*(Oid *) server);
+	CrmIntentSite *site = arg;
+
+	crm_intent_settle(site->server, site->owner);
 }
 
 typedef struct Sending
@@ -258,8 +260,8 @@ crm_worker_main(Datum database)
 
 	work.memory = AllocSetContextCreate(TopMemoryContext, "crm_sync work", ALLOCSET_DEFAULT_SIZES);
 	in_transaction(find_work, &work);
-	foreach(lc, work.servers)
-		in_transaction(settle_server, &lfirst_oid(lc));
+	foreach(lc, work.sites)
+		in_transaction(settle_site, lfirst(lc));
 	foreach(lc, work.stores)
 		send_store(lfirst_oid(lc));
 }
