@@ -52,6 +52,10 @@ mutant age-meaning src/sync/age.c 's/^\s*crm_version_add(&meaning, SearchSysCach
 mutant reconcile-late src/sync/reconcile.c 's/reconcile->asked == NULL)/true)/' \
 	tap/reconcile_meanwhile
 
+# Pass-through: a row that comes from disk outlives the executor's context for rows.
+mutant rows-from-disk src/fdw/scan.c 's/MemoryContextSwitchTo(state->row->tts_mcxt)/CurrentMemoryContext/' \
+	regress/passthrough_large
+
 # Plans over stores: who may not read does not ask; what was stored is seen, and
 # what could not be.
 mutant store-plan-rights src/fdw/store_exec.c 's/^\s*crm_check_permissions(desc->plannedstmt);.*//' \

@@ -402,6 +402,20 @@ fetch_page(ForeignScanState *node, CrmScanState *state)
 	MemoryContextReset(state->page);
 }
 
+/*
+ * The executor asks for rows in a context that it resets after each.  One that comes
+ * from disk is the slot's to free when it gets the next: it belongs where the slot does.
+ */
+static void
+get_kept_row(CrmScanState *state)
+{
+	MemoryContext before = MemoryContextSwitchTo(state->row->tts_mcxt);
+
+	(void) tuplestore_gettupleslot(state->rows, true, false, state->row);
+	MemoryContextSwitchTo(before);
+	state->returned++;
+}
+
 static TupleTableSlot *
 next_passthrough_row(ForeignScanState *node, CrmScanState *state)
 {
@@ -416,8 +430,7 @@ next_passthrough_row(ForeignScanState *node, CrmScanState *state)
 		fetch_page(node, state);
 	if (state->returned == state->stored)
 		return ExecClearTuple(state->row);
-	state->returned++;
-	(void) tuplestore_gettupleslot(state->rows, true, false, state->row);
+	get_kept_row(state);
 	return state->row;
 }
 
