@@ -96,6 +96,14 @@ mutant borrowed-identity src/sync/connection.c 's/^\s*check_password(server, map
 	regress/unprivileged tap/tls
 mutant verification src/net/http.c 's/SET(CURLOPT_SSL_VERIFYPEER, 1L)/SET(CURLOPT_SSL_VERIFYPEER, 0L)/' \
 	tap/tls
+mutant system-directory src/net/http.c 's/^\s*SET(CURLOPT_CAPATH, .*//' \
+	tap/tls
+mutant proxy-trust src/net/http.c 's/^\s*SET(CURLOPT_PROXY_CAINFO, .*//' \
+	tap/tls
+mutant proxy-directory src/net/http.c 's/^\s*SET(CURLOPT_PROXY_CAPATH, .*//' \
+	tap/tls
+mutant proxy-revocations src/net/http.c 's/^\s*SET(CURLOPT_PROXY_CRLFILE, .*//' \
+	tap/tls
 mutant revocations src/net/http.c 's/^\s*SET(CURLOPT_CRLFILE, .*/\t\t;/' \
 	tap/tls
 mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//' \

@@ -255,6 +255,27 @@ static const long auth_bits[] = {
 	[CRM_HTTP_AUTH_NEGOTIATE] = (long) CURLAUTH_NEGOTIATE
 };
 
+/*
+ * Whom the server must be known to, and a proxy that is spoken to by https: nobody else
+ * than ca_file says.  libcurl would believe its own directory beside the file.
+ */
+static void
+http_set_trust(CURL *easy, const CrmHttpSettings *settings)
+{
+	if (settings->ca_file != NULL)
+	{
+		SET(CURLOPT_CAINFO, settings->ca_file);
+		SET(CURLOPT_CAPATH, (char *) NULL);
+		SET(CURLOPT_PROXY_CAINFO, settings->ca_file);
+		SET(CURLOPT_PROXY_CAPATH, (char *) NULL);
+	}
+	if (settings->crl_file != NULL)
+	{
+		SET(CURLOPT_CRLFILE, settings->crl_file);
+		SET(CURLOPT_PROXY_CRLFILE, settings->crl_file);
+	}
+}
+
 /* What the session was opened with. */
 static void
 http_set_session(CURL *easy, const CrmHttpSession *session)
@@ -268,10 +289,7 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 	/* libcurl's own 0 means five minutes. */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, settings->connect_timeout > 0 ?
 		(long) settings->connect_timeout : (long) INT_MAX);
-	if (settings->ca_file != NULL)
-		SET(CURLOPT_CAINFO, settings->ca_file);
-	if (settings->crl_file != NULL)
-		SET(CURLOPT_CRLFILE, settings->crl_file);
+	http_set_trust(easy, settings);
 	if (settings->client_cert != NULL)
 		SET(CURLOPT_SSLCERT, settings->client_cert);
 	if (settings->client_key != NULL)

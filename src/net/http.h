@@ -34,7 +34,7 @@ typedef struct CrmHttpSettings
 	CrmHttpAuth auth;
 	const char *username;
 	const char *password;
-	const char *ca_file;		/* PEM; NULL: the system's */
+	const char *ca_file;		/* PEM, all that are trusted; NULL: the system's */
 	const char *crl_file;		/* PEM, revocation lists of every CA in the
 								 * chain; NULL: none are looked at */
 	const char *client_cert;	/* PEM */

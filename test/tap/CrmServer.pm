@@ -173,6 +173,24 @@ sub certificate
 	return;
 }
 
+# Makes $dir/NAME.pem and $dir/NAME.key of a CA that bears the name of one that the
+# system trusts.  What it signs is refused everywhere, but not for the same reason: for
+# its signature where the system's are looked at, for want of an issuer elsewhere.
+# false: the system trusts nobody.
+sub imitation
+{
+	my ($dir, $name) = @_;
+
+	for my $file (sort glob '/etc/ssl/certs/*.0')
+	{
+		next unless run('openssl', 'x509', '-in', $file, '-noout', '-text') =~ /Public Key Algorithm: rsaEncryption/;
+		run('openssl', 'genrsa', '-out', "$dir/$name.key", '2048');
+		run('openssl', 'x509', '-in', $file, '-signkey', "$dir/$name.key", '-days', 2, '-out', "$dir/$name.pem");
+		return 1;
+	}
+	return 0;
+}
+
 # Makes $dir/NAME.crl: the issuer's list of what it has revoked; hours: how long it
 # is valid, negative: it no longer is.
 sub revocations

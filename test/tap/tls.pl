@@ -23,6 +23,8 @@ CrmServer::certificate($dir, 'expired', issuer => 'ca', names => $here, days => 
 CrmServer::certificate($dir, 'other_name', issuer => 'ca', names => 'DNS:crm.example.org');
 CrmServer::certificate($dir, 'self_signed', names => $here);
 CrmServer::certificate($dir, 'of_withdrawn_ca', issuer => 'withdrawn', names => $here);
+my $imitation = CrmServer::imitation($dir, 'imitation');
+CrmServer::certificate($dir, 'imitated', issuer => $imitation ? 'imitation' : 'withdrawn', names => $here);
 CrmServer::certificate($dir, 'client', issuer => 'ca');
 CrmServer::certificate($dir, 'strange_client', issuer => 'withdrawn');
 CrmServer::certificate($dir, 'branch', issuer => 'ca', ca => 1);
@@ -60,7 +62,7 @@ sub tls
 	return;
 }
 
-tls($_, $_) for qw(good expired other_name self_signed of_withdrawn_ca revoked of_branch of_revoked_ca);
+tls($_, $_) for qw(good expired other_name self_signed of_withdrawn_ca imitated revoked of_branch of_revoked_ca);
 tls('tls12', 'good', 'ssl_protocols TLSv1.2;');
 tls('tls13', 'good', 'ssl_protocols TLSv1.3;');
 tls('tls11', 'good', 'ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;');
@@ -124,6 +126,14 @@ for my $case (
 
 $node->safe_psql('postgres', 'ALTER SERVER cdms OPTIONS (DROP ca_file)');
 like(read_from('good'), qr/ERROR:  08001: .*unable to get local issuer certificate/s, 'without ca_file the system\'s count');
+SKIP:
+{
+	skip 'the system trusts no CA', 2 unless $imitation;
+	like(read_from('imitated'), qr/ERROR:  08001: (?!.*unable to get local issuer certificate)/s, 'the system\'s are looked at');
+	$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD ca_file '$dir/ca.pem')");
+	like(read_from('imitated'), qr/ERROR:  08001: .*unable to get local issuer certificate/s, 'with ca_file they are not');
+	$node->safe_psql('postgres', 'ALTER SERVER cdms OPTIONS (DROP ca_file)');
+}
 $node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD ca_file '$dir/absent.pem')");
 like(read_from('good'), qr/ERROR:  08001: .*HINT:  Check the option "ca_file"/s, 'a ca_file that can\'t be read is none');
 $node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET ca_file '$dir/ca.pem')");
@@ -234,5 +244,46 @@ CrmServer::logged("$dir/proxy.log", qr{^CONNECT localhost:$port{tls13} HTTP/1\.1
 CrmServer::logged("$dir/proxy.log", qr{^GET http://127\.0\.0\.1:$simulator/UKTI/.* 200$}m,
 	'without https it sees what is asked');
 unlike(slurp_file("$dir/proxy.log"), qr/localhost:\d+\/|https:/, 'of what is in the tunnel it sees nothing');
+
+# A proxy that is spoken to by https, the port by its certificate.
+my $proxies = CrmServer::directory('proxies');
+my %proxied = map { $_ => CrmServer::port() } qw(good of_withdrawn_ca imitated revoked);
+
+CrmServer::write_file("$proxies/apache.conf",
+	CrmServer::apache($proxies, CrmServer::port(), qw(proxy_connect ssl)) . join '',
+	map { <<"END" } sort keys %proxied);
+Listen 127.0.0.1:$proxied{$_}
+<VirtualHost 127.0.0.1:$proxied{$_}>
+SSLEngine on
+SSLCertificateFile $dir/$_.pem
+SSLCertificateKeyFile $dir/$_.key
+ProxyRequests On
+AllowCONNECT $port{good}
+</VirtualHost>
+END
+CrmServer::start($proxied{good}, 'apache2', '-X', '-f', "$proxies/apache.conf");
+
+sub read_through
+{
+	my ($name) = @_;
+
+	$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (SET proxy 'https://localhost:$proxied{$name}')");
+	return read_from('good');
+}
+
+is(read_through('good'), "O'Neil & Sons", 'a proxy is believed that has a certificate of ca_file');
+is(read_through('revoked'), "O'Neil & Sons", 'without crl_file nobody says otherwise');
+$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (ADD crl_file '$dir/all.crl')");
+for my $case (
+	[ 'of_withdrawn_ca', qr/unable to get local issuer certificate/ ],
+	[ 'imitated', qr/unable to get local issuer certificate/ ],
+	[ 'revoked', qr/certificate revoked/ ])
+{
+	my ($name, $words) = @$case;
+
+	like(read_through($name), qr/ERROR:  08001: .*$words/s, "not believed: $name");
+	is(sql('SELECT cdms.requests()'), '0', 'and told nothing');
+}
+is(read_through('good'), "O'Neil & Sons", 'what no list names is believed');
 
 done_testing();
