@@ -72,6 +72,30 @@ SELECT cdms.edit('Account', :'one', 'Name', 'Right');
 SELECT * FROM crm.look('Right');
 TABLE crm.state;
 
+-- The clock is at the end of its years for one answer, and then right: nothing is missed.
+SELECT cdms.clock('set', '9999-12-31T23:59:00Z') IS NOT NULL AS at_the_end;
+SELECT count(*) FROM crm.organisation;
+TABLE crm.state;
+SELECT cdms.clock('set', '2019-05-05T10:25:00Z') IS NOT NULL AS put_right;
+SELECT cdms.edit('Account', :'one', 'Name', 'Behind it');
+SELECT * FROM crm.look('Behind');
+TABLE crm.state;
+-- A year that no clock shows is no date: the window stays as it was, and changes come.
+SELECT cdms.switch('date-header', '300000');
+SELECT cdms.edit('Account', :'two', 'Name', 'Out of time');
+SELECT * FROM crm.look('Out');
+TABLE crm.state;
+-- Nor is it one where all is read: the table does not become complete by that.
+DELETE FROM crm_sync.progress;
+SELECT cdms.edit('Account', :'one', 'Name', 'Out again');
+SELECT * FROM crm.look('Out');
+SELECT count(*) FROM crm.organisation;
+TABLE crm.state;
+TABLE crm_sync.progress;
+SELECT cdms.switch('date-header', 'on');
+SELECT count(*) FROM crm.organisation;
+TABLE crm.state;
+
 -- The clock was an hour ahead, is put right, and nobody reads until it shows the
 -- time of the last read again: what changed meanwhile bears earlier dates.  An hour
 -- has gone by here, too: the note of when CDMS was asked is made so old.

@@ -17,6 +17,8 @@ mutant clock-set-back src/sync/pull.c 's/theirs < -half/false/' \
 	regress/changes_clock
 mutant clock-was-ahead src/sync/pull.c 's/theirs < ours - half - CLOCKS_DIFFER/false/' \
 	regress/changes_clock
+mutant dates-out-of-range src/net/answer.c 's/date >= 0 && date < YEAR_10000/date != -1/' \
+	regress/changes_clock
 mutant what-no-longer-matches src/sync/pull.c 's/^\s*pull_unseen(pull, ask->quals);//' \
 	regress/read_changes
 

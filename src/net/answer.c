@@ -12,6 +12,7 @@
 #include "net/exchange.h"
 
 #define MAX_HEADER_SIZE (256 * 1024)	/* the words for it: failure.c */
+#define YEAR_10000 INT64CONST(253402300800) /* its first second; HTTP's years have four digits */
 
 static const char *const header_names[HEADER_COUNT] = {
 	[HEADER_CONTENT_TYPE] = "Content-Type",
@@ -269,12 +270,17 @@ answer_retry_after(const char *value, const char *date)
 	return (int) Min(Max(until - now, 0), INT_MAX);
 }
 
+/*
+ * What no clock shows is no date.  libcurl reads years of any length, those too that
+ * PostgreSQL has no timestamps for; and what is kept of a date must be one that can be
+ * asked with, the overlap before it included.
+ */
 static TimestampTz
 answer_date(const char *value)
 {
 	time_t		date = value != NULL ? curl_getdate(value, NULL) : -1;
 
-	return date != -1 ? time_t_to_timestamptz(date) : 0;
+	return date >= 0 && date < YEAR_10000 ? time_t_to_timestamptz(date) : 0;
 }
 
 static List *

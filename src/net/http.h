@@ -88,8 +88,8 @@ typedef struct CrmHttpResponse
 	char	   *location;		/* Location header or NULL */
 	char	   *body;			/* NUL-terminated after body_length bytes */
 	size_t		body_length;
-	TimestampTz date;			/* the server's Date header; 0: absent or
-								 * unreadable */
+	TimestampTz date;			/* the server's Date header, of the years 1970
+								 * to 9999; 0: absent or no such date */
 	int			retry_after;	/* seconds; -1: no such header */
 	List	   *secrets;		/* of char *: cookies and logins that the request
 								 * went with, and the cookies that came */

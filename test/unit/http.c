@@ -326,6 +326,29 @@ test_retry_after(void)
 	crm_http_close(session);
 }
 
+static TimestampTz
+date_of(CrmHttpSession *session, const char *header)
+{
+	return get(session, psprintf("/dated?%s", header))->date;
+}
+
+static void
+test_date(void)
+{
+	CrmHttpSession *session = open_with(settings());
+
+	CHECK_INT(date_of(session, "Sun,+22+Nov+2026+10:00:00+GMT"), time_t_to_timestamptz(1795341600));
+	CHECK_INT(date_of(session, "Thu,+01+Jan+1970+00:00:00+GMT"), time_t_to_timestamptz(0));
+	CHECK_INT(date_of(session, "Fri,+31+Dec+9999+23:59:59+GMT"),
+			  time_t_to_timestamptz(INT64CONST(253402300799)));
+	CHECK_INT(date_of(session, "Sat,+01+Jan+10000+00:00:00+GMT"), 0);
+	CHECK_INT(date_of(session, "Sat,+01+Jan+300000+00:00:00+GMT"), 0);
+	CHECK_INT(date_of(session, "Sat,+01+Jan+2147483647+00:00:00+GMT"), 0);
+	CHECK_INT(date_of(session, "Mon,+01+Jan+1753+00:00:00+GMT"), 0);
+	CHECK_INT(date_of(session, "Wed,+31+Dec+1969+23:59:58+GMT"), 0);
+	crm_http_close(session);
+}
+
 /* -------------------------------------------------------------- session */
 
 static void
@@ -864,6 +887,7 @@ static const UnitTest tests[] = {
 	{"and packed otherwise than was asked for", test_packed_otherwise},
 	{"does not follow redirects", test_redirect},
 	{"reads Retry-After and Date", test_retry_after},
+	{"takes for a date only what a clock shows", test_date},
 	{"keeps connections alive, not after an error", test_kept_alive},
 	{"proves who it is by Basic", test_basic},
 	{"keeps cookies for the session", test_cookies},

@@ -334,6 +334,10 @@ def retry_nonsense(c):
     c.answer(headers=["Retry-After: soon", "Date: someday"], status="503 Service Unavailable")
 
 
+def dated(c):
+    c.answer(headers=["Date: " + c.query.replace("+", " ")])
+
+
 def redirect(c):
     c.answer(headers=["Location: /hello"], status="302 Found")
 
@@ -381,6 +385,7 @@ ANSWERS = {
     "/many-headers": many_headers, "/long-header": long_header,
     "/many-interim": many_interim, "/retry-seconds": retry_seconds,
     "/retry-date": retry_date, "/retry-nonsense": retry_nonsense,
+    "/dated": dated,
     "/redirect": redirect, "/set-cookie": set_cookie, "/refuse": refuse,
     "/silent": silent, "/full": full, "/tls": tls, "/certificate": certificate,
 }

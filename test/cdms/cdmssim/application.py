@@ -114,9 +114,14 @@ class Application:
             compress(request, response)
         response.headers.append(("Server", SERVER))
         response.headers.append(("X-Powered-By", "ASP.NET"))
-        if self.switches["date-header"] == "on":
-            response.headers.append(("Date", self.clock.http_date()))
+        if self.switches["date-header"] != "off":
+            response.headers.append(("Date", self._date()))
         return response
+
+    def _date(self):
+        if self.switches["date-header"] == "300000":
+            return "Sat, 01 Jan 300000 00:00:00 GMT"
+        return self.clock.http_date()
 
     def _check_url(self, request):
         """IIS refuses long URLs as not found (protocol notes 1.5)."""

@@ -221,7 +221,9 @@ class Answers(SwitchTest):
 
     def test_date_header(self):
         for value in self.each("date-header"):
-            self.assertEqual("date" in self.get(ONE).headers, value == "on")
+            date = self.get(ONE).headers.get("date", "")
+            self.assertEqual(date != "", value != "off")
+            self.assertEqual(" 300000 " in date, value == "300000")
 
 
 class Numbers(SwitchTest):
