@@ -42,6 +42,16 @@ SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '302', '--header
 SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302');
 SELECT crm.attempt('status', '--path', '/UKTI', '--status', '302', '--header', 'Location: /UKTI/', '--forever');
 SELECT cdms.fault('clear');
+-- A form for ADFS that CDMS has made, with what it likes beside the password: ADFS
+-- would take it for the user's own wish.  ADFS's page on which passwords are changed.
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '200', '--body',
+                   format('<form method=post action="%s"><input name=UserName><input type=password name=OldPassword>'
+                          '<input type=hidden name=NewPassword value=x><input type=hidden name=NewPasswordConfirm value=x></form>',
+                          replace(pg_temp.adfs(), 'UKTI', 'adfs/portal/updatepassword/')));
+SELECT crm.attempt('status', '--path', '/UKTI', '--status', '200', '--body',
+                   crm.form(replace(pg_temp.adfs(), 'UKTI', 'adfs/ls/'), 'password'));
+SELECT crm.attempt('status', '--path', '/adfs/ls/', '--status', '200', '--body',
+                   '<form><input name=UserName><input type=password name=OldPassword><input type=password name=NewPassword value=x></form>');
 -- Nobody was told the password so far.
 SELECT cdms.control('logins');
 -- A form that is to be sent on (307), or whose target is another place; ADFS's

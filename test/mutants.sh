@@ -116,6 +116,10 @@ mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOi
 	regress/identities
 mutant challenges src/net/http.c 's/++exchange->challenges > MOST_CHALLENGES/false/' \
 	tap/login_kerberos
+mutant form-of-another src/cdms/adfs.c 's/crm_url_same_origin(adfs, page)/true/' \
+	regress/login_adfs_hostile
+mutant several-passwords src/cdms/adfs.c 's/list_length(passwords) > 1/false/' \
+	regress/login_adfs_hostile
 
 # What is nobody else's business.
 mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \

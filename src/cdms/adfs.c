@@ -10,7 +10,7 @@
  *
  * None but the server's own host and those of adfs_url are spoken to, each under
  * the scheme and port that the options give; the password goes to the first
- * of adfs_url only.
+ * of adfs_url only, in a form of its own.
  */
 #include "postgres.h"
 
@@ -154,17 +154,18 @@ is_token(const CrmHtmlInput *input)
 	return strcmp(input->name, "wresult") == 0;
 }
 
-static CrmHtmlInput *
-find_input(const CrmHtmlForm *form, bool (*is) (const CrmHtmlInput *))
+static List *
+find_inputs(const CrmHtmlForm *form, bool (*is) (const CrmHtmlInput *))
 {
+	List	   *found = NIL;
 	ListCell   *lc;
 
 	foreach(lc, form->inputs)
 	{
 		if (is(lfirst(lc)))
-			return lfirst(lc);
+			found = lappend(found, lfirst(lc));
 	}
-	return NULL;
+	return found;
 }
 
 /* The first form that has such an input, or NULL. */
@@ -175,7 +176,7 @@ find_form(List *forms, bool (*is) (const CrmHtmlInput *))
 
 	foreach(lc, forms)
 	{
-		if (find_input(lfirst(lc), is))
+		if (find_inputs(lfirst(lc), is) != NIL)
 			return lfirst(lc);
 	}
 	return NULL;
@@ -233,19 +234,40 @@ as_utf8(const char *text)
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
+/*
+ * Both ends of a form count, where it stands and where it is about to go.  Whoever
+ * makes it chooses what else is sent along, and ADFS has pages that do more with a
+ * password than to let in: they change it.
+ */
+static void
+check_form(const Walk *walk, const char *page, const List *passwords)
+{
+	const char *adfs = linitial(walk->conn->login->adfs);
+
+	if (!crm_url_same_origin(adfs, walk->request.url))
+		refuse_walk(walk, psprintf("A form would send the password to \"%s\".",
+								   readable_url(walk, walk->request.url)));
+	if (!crm_url_same_origin(adfs, page))
+		refuse_walk(walk, psprintf("The form for the password is not ADFS's own: it stands at \"%s\".",
+								   readable_url(walk, page)));
+	if (list_length(passwords) > 1)
+		refuse_walk(walk, psprintf("The form at \"%s\" asks for more than one password.",
+								   readable_url(walk, page)));
+}
+
 static void
 sign_in(Walk *walk, const CrmHtmlForm *form)
 {
 	CrmLogin   *login = walk->conn->login;
-	CrmHtmlInput *username = find_input(form, is_username);
+	const char *page = walk->request.url;
+	List	   *usernames = find_inputs(form, is_username);
+	List	   *passwords = find_inputs(form, is_password);
 
 	go(walk, "POST", form->action);
-	if (!crm_url_same_origin(linitial(login->adfs), walk->request.url))
-		refuse_walk(walk, psprintf("A form would send the password to \"%s\".",
-								   readable_url(walk, walk->request.url)));
-	if (username)
-		username->value = as_utf8(login->username);
-	find_input(form, is_password)->value = as_utf8(login->password);
+	check_form(walk, page, passwords);
+	if (usernames != NIL)
+		((CrmHtmlInput *) linitial(usernames))->value = as_utf8(login->username);
+	((CrmHtmlInput *) linitial(passwords))->value = as_utf8(login->password);
 	fill_in(walk, form);
 	walk->told = true;
 }
