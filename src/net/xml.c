@@ -427,11 +427,12 @@ crm_xml_next(CrmXmlReader *reader)
 	if (reader->end_due)
 		return xml_end(reader);
 
-	CHECK_FOR_INTERRUPTS();
 	for (;;)
 	{
-		int			got = xml_read(reader);
+		int			got;
 
+		CHECK_FOR_INTERRUPTS();
+		got = xml_read(reader);
 		if (got < 0 || reader->failed)
 			xml_refuse_malformed(reader, "Document is ill-formed");
 		if (got == 0)

@@ -6,6 +6,7 @@
 
 #include "net/xml.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "unit.h"
@@ -419,6 +420,32 @@ check_round_trip(const char *text)
 	crm_xml_close(reader);
 }
 
+/* A million pieces of what nobody asked for, and a cancel while they are read. */
+static void
+check_passing_over(const char *piece)
+{
+	StringInfoData document;
+	CrmXmlReader *reader;
+
+	initStringInfo(&document);
+	appendStringInfoString(&document, "<a>");
+	for (int i = 0; i < 1000000; i++)
+		appendStringInfoString(&document, piece);
+	appendStringInfoString(&document, "</a>");
+	reader = opened(document.data);
+	CHECK_INT(crm_xml_next(reader), CRM_XML_START);
+	enable_timeout_after(STATEMENT_TIMEOUT, 1);
+	CHECK_ERROR("57014", crm_xml_next(reader));
+	crm_xml_close(reader);
+}
+
+static void
+test_cancel(void)
+{
+	check_passing_over("<!---->");
+	check_passing_over("<?p?>");
+}
+
 static void
 test_escape(void)
 {
@@ -471,6 +498,7 @@ static const UnitTest tests[] = {
 	{"refuses encodings that need a converter", test_other_encodings},
 	{"refuses NUL", test_nul},
 	{"reads long text", test_long_text},
+	{"can be cancelled amid comments and instructions", test_cancel},
 	{"escapes text so that it is read back the same", test_escape},
 	{"belongs to its memory context", test_memory},
 };
