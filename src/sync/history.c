@@ -10,16 +10,16 @@
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
@@ -117,43 +117,70 @@ collect_versions(CrmTable *table, TimestampTz at)
 	return versions.rows;
 }
 
-static Datum
-jsonb_array(List *rows)
+/*
+ * jsonb_populate_record for a row type.  SQL would name it, and the owner's code, which
+ * runs meanwhile, can give the name to another type: that is refused by no lock.
+ */
+static void
+find_populate(FmgrInfo *populate, Oid rowtype)
 {
-	Datum	   *elements = palloc_array(Datum, list_length(rows) + 1);
-	int			n = 0;
-	ListCell   *lc;
+	List	   *args = list_make2(makeNullConst(rowtype, -1, InvalidOid),
+								  makeNullConst(JSONBOID, -1, InvalidOid));
 
-	foreach(lc, rows)
-		elements[n++] = JsonbPGetDatum(lfirst(lc));
-	return PointerGetDatum(construct_array(elements, n, JSONBOID, -1, false, TYPALIGN_INT));
+	fmgr_info(F_JSONB_POPULATE_RECORD, populate);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_JSONB_POPULATE_RECORD, rowtype, args, InvalidOid,
+											 InvalidOid, COERCE_EXPLICIT_CALL), populate);
+}
+
+static HeapTupleHeader
+make_row(FmgrInfo *populate, Jsonb *values)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		row;
+
+	InitFunctionCallInfoData(*fcinfo, populate, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = (Datum) 0;
+	fcinfo->args[0].isnull = true;
+	fcinfo->args[1].value = JsonbPGetDatum(values);
+	fcinfo->args[1].isnull = false;
+	row = FunctionCallInvoke(fcinfo);
+	return fcinfo->isnull ? NULL : DatumGetHeapTupleHeader(row);
 }
 
 /* A row as a value: what r.* makes of it lacks the columns that were dropped. */
 static void
-put_row(ReturnSetInfo *result, Datum value)
+put_row(ReturnSetInfo *result, CrmTable *table, HeapTupleHeader row)
 {
-	HeapTupleHeader row = DatumGetHeapTupleHeader(value);
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
+	TupleDesc	announced = result->setDesc;
+	HeapTupleData tuple = {.t_data = row};
 
+	/* It is read by that description, whatever it is. */
+	if (row == NULL || HeapTupleHeaderGetTypeId(row) != announced->tdtypeid ||
+		HeapTupleHeaderGetTypMod(row) != announced->tdtypmod)
+		crm_table_throw_altered(table);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	tuplestore_puttuple(result->setResult, &tuple);
 }
 
 static void
 put_versions(ReturnSetInfo *result, CrmTable *table, List *rows)
 {
-	Oid			types[] = {JSONBARRAYOID};
-	Datum		values[] = {jsonb_array(rows)};
-	char	   *sql = psprintf("SELECT pg_catalog.jsonb_populate_record(NULL::%s, v) "
-							   "FROM pg_catalog.unnest($1) v", table->name);
-	bool		isnull;
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync versions",
+												 ALLOCSET_DEFAULT_SIZES);
+	FmgrInfo	populate;
+	ListCell   *lc;
 
-	SPI_connect();
-	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not run \"%s\"", sql);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		put_row(result, SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
+	find_populate(&populate, get_rel_type_id(table->relid));
+	foreach(lc, rows)
+	{
+		MemoryContext before = MemoryContextSwitchTo(memory);
+
+		CHECK_FOR_INTERRUPTS();
+		put_row(result, table, make_row(&populate, lfirst(lc)));
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(memory);
+	}
+	MemoryContextDelete(memory);
 }
 
 /*
@@ -178,7 +205,7 @@ crm_as_of(PG_FUNCTION_ARGS)
 
 	/*
 	 * As long as it is open its owner's code, which runs here, can't alter it: the rows
-	 * would be of another shape than was announced.
+	 * would be of another shape than was announced.  Its name he can give to another.
 	 */
 	InitMaterializedSRF(fcinfo, 0);
 	if (!PG_ARGISNULL(1))
