@@ -206,6 +206,20 @@ crm_check_permissions(PlannedStmt *plan)
 #endif
 }
 
+/*
+ * Opens a relation of a statement's range table until the statement ends; 18 would refuse
+ * those of partitions that can't have rows for it, but for what is written to.
+ */
+static inline void
+crm_open_in_statement(EState *estate, Index rti)
+{
+#if PG_VERSION_NUM >= 180000
+	(void) ExecGetRangeTableRelation(estate, rti, true);
+#else
+	(void) ExecGetRangeTableRelation(estate, rti);
+#endif
+}
+
 /* The last argument of ExecutorRun and its hook, execute_once, which went in 18. */
 #if PG_VERSION_NUM >= 180000
 #define CRM_ONCE_PARAMETER

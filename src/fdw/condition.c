@@ -177,8 +177,8 @@ field_of(CrmTable *table, Node *node, int *class)
 	*class = 0;
 	if (node == NULL || !IsA(node, Var))
 		return NULL;
-	column = crm_table_column(table, ((Var *) node)->varattno);
-	if (column == NULL || column->field < 0)
+	column = crm_table_var_column(table, (Var *) node);
+	if (column->field < 0)
 		return NULL;
 	field = &table->entity.fields[column->field];
 	if (!field->writable || strcmp(field->property, "VersionNumber") == 0)

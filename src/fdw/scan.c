@@ -183,7 +183,8 @@ select_sql(CrmTable *table, List *attnums, const CrmRowSource *source, const cha
 	appendStringInfoString(&sql, "SELECT ");
 	foreach(lc, attnums)
 		appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? ", " : "",
-						 source->column_sql(table, crm_table_column(table, lfirst_int(lc))));
+						 source->column_sql(table,
+											crm_table_planned_column(table, lfirst_int(lc))));
 	appendStringInfo(&sql, " FROM %s", from);
 	return sql.data;
 }
@@ -313,7 +314,7 @@ passthrough_query(CrmScanState *state)
 
 	foreach(lc, state->attnums)
 	{
-		CrmColumn  *column = crm_table_column(state->table, lfirst_int(lc));
+		CrmColumn  *column = crm_table_planned_column(state->table, lfirst_int(lc));
 
 		if (column->field >= 0)
 			query.fields = bms_add_member(query.fields, column->field);
@@ -371,7 +372,7 @@ keep_object(ForeignScanState *node, CrmScanState *state, CrmObject *object)
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
 	foreach(lc, state->attnums)
 	{
-		CrmColumn  *column = crm_table_column(state->table, lfirst_int(lc));
+		CrmColumn  *column = crm_table_planned_column(state->table, lfirst_int(lc));
 
 		if (column->field < 0)
 			continue;
@@ -449,12 +450,29 @@ check_mode(CrmTable *table)
 						 "SELECT crm_sync.create_store('%s').", table->name)));
 }
 
+/*
+ * While CDMS is asked about one table its owner's code runs, in triggers and domains, and
+ * this session's locks don't keep it from altering tables that the statement has still to
+ * come to: relations that are open do, until the statement ends.
+ */
+static void
+hold_relations(EState *estate)
+{
+	ListCell   *lc;
+
+	foreach(lc, estate->es_range_table)
+		if (lfirst_node(RangeTblEntry, lc)->rtekind == RTE_RELATION)
+			crm_open_in_statement(estate, foreach_current_index(lc) + 1);
+}
+
 void
 crm_begin_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	CrmScanState *state = palloc0_object(CrmScanState);
 
+	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		hold_relations(node->ss.ps.state);
 	node->fdw_state = state;
 	state->table = crm_table_get(RelationGetRelid(node->ss.ss_currentRelation));
 	crm_table_check(state->table);

@@ -37,8 +37,7 @@ map_columns(Node *node, void *context)
 		return NULL;
 	if (IsA(node, Var))
 		return mapping->source->column_expr(mapping->table,
-											crm_table_column(mapping->table,
-															 ((Var *) node)->varattno));
+											crm_table_var_column(mapping->table, (Var *) node));
 	return expression_tree_mutator(node, map_columns, context);
 }
 

@@ -10,9 +10,9 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "executor/executor.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -116,21 +116,6 @@ is_overlaid(Answers *answers)
 	return false;
 }
 
-/* The plan cache has locked what the other plan reads. */
-static void
-lock_relations(PlannedStmt *plan)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-		if (rte->rtekind == RTE_RELATION)
-			LockRelationOid(rte->relid, rte->rellockmode);
-	}
-}
-
 static void
 take_general_plan(QueryDesc *desc, Answers *answers, PlannedStmt *general)
 {
@@ -138,7 +123,6 @@ take_general_plan(QueryDesc *desc, Answers *answers, PlannedStmt *general)
 
 	overlaid = lappend(overlaid, answers);
 	MemoryContextSwitchTo(before);
-	lock_relations(general);
 	answers->general = general;
 	desc->plannedstmt = general;
 }
@@ -170,17 +154,58 @@ are_answered(List *questions)
 	return true;
 }
 
+static List *
+open_relations(List *opened, PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION)
+			opened = lappend(opened, table_open(rte->relid, rte->rellockmode));
+	}
+	return opened;
+}
+
+/*
+ * What is open can't be altered by the code of owners that runs while CDMS is asked, in
+ * this session, whose own locks don't keep it from that.  And the plan cache has locked
+ * only what the plan over stores reads.
+ */
+static List *
+hold_relations(QueryDesc *desc, PlannedStmt *general)
+{
+	return open_relations(open_relations(NIL, desc->plannedstmt), general);
+}
+
+static void
+let_go(List *relations)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations)
+		table_close(lfirst(lc), NoLock);
+	list_free(relations);
+}
+
+/* By the time that the relations are let go the executor has those it needs open. */
 static void
 ask_and_start(QueryDesc *desc, int eflags, List *private)
 {
+	PlannedStmt *general = list_nth(private, CRM_STORE_PLAN_GENERAL);
+	List	   *held;
 	Answers    *answers;
 
 	crm_check_permissions(desc->plannedstmt);	/* nobody asks without */
+	held = hold_relations(desc, general);
 	answers = ask(desc, list_nth(private, CRM_STORE_PLAN_QUESTIONS));
 	renew_snapshot(desc);
 	if (is_overlaid(answers))
-		take_general_plan(desc, answers, list_nth(private, CRM_STORE_PLAN_GENERAL));
+		take_general_plan(desc, answers, general);
 	start_answered(desc, eflags, answers);
+	let_go(held);
 }
 
 /* Within max_age this is all that stands between a query and the plan of its store. */

@@ -748,6 +748,26 @@ crm_table_column(CrmTable *table, AttrNumber attnum)
 }
 
 CrmColumn *
+crm_table_planned_column(CrmTable *table, AttrNumber attnum)
+{
+	CrmColumn  *column = crm_table_column(table, attnum);
+
+	if (column == NULL)
+		crm_table_throw_altered(table);
+	return column;
+}
+
+CrmColumn *
+crm_table_var_column(CrmTable *table, const Var *var)
+{
+	CrmColumn  *column = crm_table_planned_column(table, var->varattno);
+
+	if (column->type != var->vartype)
+		crm_table_throw_altered(table);
+	return column;
+}
+
+CrmColumn *
 crm_table_column_by_name(CrmTable *table, const char *name)
 {
 	for (int i = 0; i < table->ncolumns; i++)

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 #include "access/attnum.h"
+#include "nodes/primnodes.h"
 #include "utils/relcache.h"
 
 #include "cdms/cdms.h"
@@ -126,6 +127,14 @@ extern CrmTable *crm_table_get_own(Oid foreign_table);
 
 /* The column of this attribute number; NULL for system columns. */
 extern CrmColumn *crm_table_column(CrmTable *table, AttrNumber attnum);
+
+/*
+ * The column that a plan means; the plan may be older than the description.  ERROR 55006
+ * when the column was dropped or, where the plan says what type it took it for, has
+ * another by now.
+ */
+extern CrmColumn *crm_table_planned_column(CrmTable *table, AttrNumber attnum);
+extern CrmColumn *crm_table_var_column(CrmTable *table, const Var *var);
 extern CrmColumn *crm_table_column_by_name(CrmTable *table, const char *name);
 
 /* Oids of all foreign tables of crm_sync that name a store. */
