@@ -97,7 +97,7 @@ can_be_replaced(RangeTblEntry *rte, CrmTable *table)
 
 typedef struct Survey
 {
-	bool		synchronised;	/* is there such a table? */
+	List	   *tables;			/* Oid: those that are synchronised */
 	bool		possible;
 } Survey;
 
@@ -117,7 +117,7 @@ survey_tables(Query *query, Survey *survey)
 		table = crm_table_synchronised(rte->relid);
 		if (table == NULL)
 			continue;
-		survey->synchronised = true;
+		survey->tables = list_append_unique_oid(survey->tables, rte->relid);
 		if (!can_be_replaced(rte, table))
 			survey->possible = false;
 	}
@@ -143,16 +143,68 @@ survey_node(Node *node, void *context)
 	return !survey->possible || query_tree_walker((Query *) node, survey_node, context, 0);
 }
 
-static bool
-is_about_stores(Query *query)
+/* The tables of a query that can be planned over their stores; else NIL. */
+static List *
+tables_with_stores(Query *query)
 {
-	Survey		survey = {false, true};
+	Survey		survey = {NIL, true};
 
 	if (!crm_store_plans ||
 		(query->commandType != CMD_SELECT && query->commandType != CMD_INSERT))
-		return false;
+		return NIL;
 	survey_node((Node *) query, &survey);
-	return survey.synchronised && survey.possible;
+	return survey.possible ? survey.tables : NIL;
+}
+
+/* --------------------------------------------- nothing alters them meanwhile */
+
+/* queries: around the node, the innermost first. */
+static bool
+check_column(Node *node, void *queries)
+{
+	Var		   *var = (Var *) node;
+	RangeTblEntry *rte;
+	CrmTable   *table;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, check_column, lcons(node, list_copy(queries)), 0);
+	if (!IsA(node, Var))
+		return expression_tree_walker(node, check_column, queries);
+
+	rte = rt_fetch(var->varno, ((Query *) list_nth(queries, var->varlevelsup))->rtable);
+	table = rte->rtekind == RTE_RELATION && var->varattno > 0 ?
+		crm_table_synchronised(rte->relid) : NULL;
+	if (table)
+		(void) crm_table_var_column(table, var);
+	return false;
+}
+
+/*
+ * Planning runs functions, which may be the tables' owners'.  Tables that are open can't
+ * be altered by them; and what was altered as another query was planned, which was
+ * analysed together with this one, shows in the types that this one has columns of.
+ */
+static List *
+hold_tables(Query *query, List *relids)
+{
+	List	   *held = NIL;
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		held = lappend(held, table_open(lfirst_oid(lc), NoLock));
+	(void) check_column((Node *) query, NIL);
+	return held;
+}
+
+static void
+let_go(List *relations)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations)
+		table_close(lfirst(lc), NoLock);
 }
 
 /* ------------------------------------------- the store in its place */
@@ -311,19 +363,13 @@ plan_next(Query *query, const char *string, int options, ParamListInfo params)
 }
 
 static PlannedStmt *
-plan(Query *query, const char *string, int options, ParamListInfo params)
+plan_twice(Query *query, const char *string, int options, ParamListInfo params)
 {
-	Query	   *over_stores;
-	PlannedStmt *general;
+	Query	   *over_stores = copyObject(query);
+	PlannedStmt *general = plan_next(query, string, options, params);
+	List	   *questions = crm_questions_of_plan(general);
 	PlannedStmt *stores;
-	List	   *questions;
 
-	if (!is_about_stores(query))
-		return plan_next(query, string, options, params);
-
-	over_stores = copyObject(query);
-	general = plan_next(query, string, options, params);
-	questions = crm_questions_of_plan(general);
 	if (questions == NIL)
 		return general;			/* it was found that there is nothing to scan */
 	replace_tables((Node *) over_stores, NULL);
@@ -333,6 +379,22 @@ plan(Query *query, const char *string, int options, ParamListInfo params)
 	if (crm_questions_of_plan(stores) != NIL)
 		return general;
 	return put_together(stores, general, questions, options);
+}
+
+static PlannedStmt *
+plan(Query *query, const char *string, int options, ParamListInfo params)
+{
+	List	   *tables = tables_with_stores(query);
+	List	   *held;
+	PlannedStmt *result;
+
+	if (tables == NIL)
+		return plan_next(query, string, options, params);
+
+	held = hold_tables(query, tables);
+	result = plan_twice(query, string, options, params);
+	let_go(held);
+	return result;
 }
 
 void
