@@ -164,6 +164,7 @@ typedef struct CrmLogin CrmLogin;	/* cdms/login.h */
 /* One identity at one organisation. */
 typedef struct CrmConnection
 {
+	uint64		serial;			/* no other of the session has it, its address may */
 	const CrmProtocol *protocol;
 	CrmHttpSession *http;
 	CrmLogin   *login;			/* NULL: there is none */

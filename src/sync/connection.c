@@ -54,6 +54,7 @@ static const LoginMethod login_methods[] = {
 };
 
 static HTAB *connections = NULL;
+static uint64 opened = 0;		/* how many so far */
 static List *retired = NIL;		/* of ConnectionEntry: replaced, perhaps still
 								 * used by an open scan */
 
@@ -208,6 +209,7 @@ open_connection(ForeignServer *server, UserMapping *mapping)
 	read_settings(&settings, server, mapping);
 	before = MemoryContextSwitchTo(CacheMemoryContext);
 	conn = palloc0_object(CrmConnection);
+	conn->serial = ++opened;
 	conn->protocol = &crm_protocol_odata2;
 	conn->server_name = pstrdup(server->servername);
 	conn->root = psprintf("%s%s", organisation(server), SERVICE_PATH);

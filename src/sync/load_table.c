@@ -26,6 +26,7 @@ typedef struct Loading
 {
 	CrmTable   *table;			/* of the present transaction */
 	CrmConnection *conn;
+	uint64		serial;			/* its own; conn itself may be gone by the next one */
 	char	   *mapping;
 	MemoryContext memory;		/* outlasts transactions */
 	CrmLoad    *load;
@@ -45,6 +46,7 @@ begin(Loading *loading)
 	MemoryContextReset(loading->memory);
 	before = MemoryContextSwitchTo(loading->memory);
 	loading->conn = crm_connection_get(table->serverid, table->owner);
+	loading->serial = loading->conn->serial;
 	loading->mapping = crm_pull_mapping(table);
 	loading->noted = crm_ledger_load(table->store, loading->mapping, &loading->progress,
 									 &loading->was_empty);
@@ -116,7 +118,8 @@ is_as_before(Loading *loading, Oid relid)
 {
 	loading->table = crm_table_get_own(relid);
 	crm_table_require_store(loading->table);
-	return crm_connection_get(loading->table->serverid, loading->table->owner) == loading->conn &&
+	return crm_connection_get(loading->table->serverid,
+							  loading->table->owner)->serial == loading->serial &&
 		strcmp(crm_pull_mapping(loading->table), loading->mapping) == 0 &&
 		crm_load_fits(loading->load, &loading->table->entity);
 }
