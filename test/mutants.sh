@@ -144,3 +144,17 @@ mutant strangers-intents src/sync/intent.c 's/its_owner == owner ||/true ||/' \
 	regress/settle_strangers
 mutant after-set-role src/rights.c 's/ \&\& role == GetSessionUserId()//' \
 	regress/deferred_keys
+mutant row-type src/sync/history.c 's/find_populate(&populate, .*/find_populate(\&populate, DatumGetObjectId(DirectFunctionCall1(regtypein, CStringGetDatum(table->name))));/' \
+	regress/hostile_shapes
+mutant held-by-scans src/fdw/scan.c 's/crm_open_in_statement(estate, .*/continue;/' \
+	regress/hostile_shapes
+mutant held-by-store-plans src/fdw/store_exec.c 's/opened = lappend(opened, table_open(.*/continue;/' \
+	regress/hostile_shapes
+mutant held-for-planning src/fdw/store_plan.c 's/held = lappend(held, table_open(.*/continue;/' \
+	regress/hostile_shapes
+mutant query-columns src/fdw/store_plan.c 's/(void) check_column((Node \*) query, NIL);//' \
+	regress/hostile_shapes
+mutant planned-columns src/sync/table.c '/^crm_table_planned_column/,/^}/s/if (column == NULL)/if (false)/' \
+	regress/hostile_shapes
+mutant planned-types src/sync/table.c 's/if (column->type != var->vartype)/if (false)/' \
+	regress/hostile_shapes
