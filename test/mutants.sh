@@ -158,3 +158,7 @@ mutant planned-columns src/sync/table.c '/^crm_table_planned_column/,/^}/s/if (c
 	regress/hostile_shapes
 mutant planned-types src/sync/table.c 's/if (column->type != var->vartype)/if (false)/' \
 	regress/hostile_shapes
+mutant strangers-parents src/sync/table.c 's/crm_relation_owner(store) == table->owner ?/true ?/' \
+	regress/pending_strangers
+mutant read-only-parents src/sync/push_object.c 's/ || !crm_push_table(store)->updatable)/)/' \
+	regress/pending_strangers

@@ -360,7 +360,7 @@ add_pending(List *rows, Oid store, const pg_uuid_t *key)
 	ListCell   *lc;
 
 	if (found == NIL || ((CrmOutboxRow *) linitial(found))->operation != 'i' ||
-		!((CrmOutboxRow *) linitial(found))->pending)
+		!((CrmOutboxRow *) linitial(found))->pending || !crm_push_table(store)->updatable)
 		return rows;
 	foreach(lc, rows)
 		if (((CrmOutboxRow *) lfirst(lc))->id == ((CrmOutboxRow *) linitial(found))->id)
@@ -389,18 +389,41 @@ add_parents(List *rows, CrmTable *table, CrmOutboxRow *row, List *stores)
 	return rows;
 }
 
+/*
+ * Those of the stores whose rows a push of this table may take along.  What lies in
+ * another owner's tables, or waits for another server, is none of its business.
+ */
+static List *
+stores_beside(CrmTable *table, List *stores)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, stores)
+		if (crm_table_is_beside(table, lfirst_oid(lc)))
+			result = lappend_oid(result, lfirst_oid(lc));
+	return result;
+}
+
 List *
 crm_push_with_parents(List *rows)
 {
-	List	   *stores = crm_ledger_stores_with_pending();
+	List	   *pending = crm_ledger_stores_with_pending();
 	List	   *result = list_copy(rows);
+	List	   *beside = NIL;
+	CrmTable   *table = NULL;
 
 	/* The list grows as it is gone through: parents have parents. */
-	for (int i = 0; stores != NIL && i < list_length(result); i++)
+	for (int i = 0; pending != NIL && i < list_length(result); i++)
 	{
 		CrmOutboxRow *row = list_nth(result, i);
 
-		result = add_parents(result, crm_push_table(row->store), row, stores);
+		if (table == NULL || table->store != row->store)
+		{
+			table = crm_push_table(row->store);
+			beside = stores_beside(table, pending);
+		}
+		result = add_parents(result, table, row, beside);
 	}
 	return result;
 }

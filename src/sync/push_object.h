@@ -61,7 +61,8 @@ extern CrmTable *crm_push_table(Oid store);
 
 /*
  * The rows, with those of pending creations that they refer to: CDMS takes no
- * reference to what it does not have.
+ * reference to what it does not have.  Only of tables with the same owner and
+ * server, that may be written.
  */
 extern List *crm_push_with_parents(List *rows);
 

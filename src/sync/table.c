@@ -541,8 +541,8 @@ crm_table_all_synchronised(void)
 	return result;
 }
 
-CrmTable *
-crm_table_of_store(Oid store)
+static Oid
+foreign_table_of_store(Oid store)
 {
 	HASH_SEQ_STATUS scan;
 	TableEntry *entry;
@@ -553,7 +553,7 @@ crm_table_of_store(Oid store)
 		if (entry->table && entry->table->valid && entry->table->store == store)
 		{
 			hash_seq_term(&scan);
-			return entry->table;
+			return entry->table->relid;
 		}
 
 	foreach(lc, crm_table_all_synchronised())
@@ -562,9 +562,27 @@ crm_table_of_store(Oid store)
 		char	   *name = crm_option(GetForeignTable(relid)->options, "store");
 
 		if (resolve_store(name, relid) == store)
-			return crm_table_get(relid);
+			return relid;
 	}
-	return NULL;
+	return InvalidOid;
+}
+
+CrmTable *
+crm_table_of_store(Oid store)
+{
+	Oid			relid = foreign_table_of_store(store);
+
+	return OidIsValid(relid) ? crm_table_get(relid) : NULL;
+}
+
+/* A store belongs to the owner of its foreign table. */
+bool
+crm_table_is_beside(const CrmTable *table, Oid store)
+{
+	Oid			relid = crm_relation_owner(store) == table->owner ?
+		foreign_table_of_store(store) : InvalidOid;
+
+	return OidIsValid(relid) && GetForeignTable(relid)->serverid == table->serverid;
 }
 
 void

@@ -96,6 +96,12 @@ extern Oid	crm_relation_owner(Oid relid);
 /* The synchronised table that this store belongs to; NULL when there is none. */
 extern CrmTable *crm_table_of_store(Oid store);
 
+/*
+ * Is it the store of a table with this one's owner and server?  Found out without
+ * describing other tables, for that may run code of their owners'.
+ */
+extern bool crm_table_is_beside(const CrmTable *table, Oid store);
+
 /* ERROR when the table names a store that is not there. */
 extern void crm_table_check(CrmTable *table);
 

@@ -1,0 +1,139 @@
+--
+-- What waits to be sent is its writer's business: a push takes along neither what
+-- lies in another owner's tables nor what another role wrote, and sends nobody's
+-- values with somebody else's login.  Nor does INSERT, by waiting, become UPDATE.
+--
+\pset format unaligned
+\pset tuples_only on
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+TRUNCATE crm_sync.history, crm_sync.outbox;
+SELECT cdms.reset();
+SELECT count(cdms.control('user', name, name || '-secret')) FROM unnest('{owner,ann,bob,mallory}'::text[]) name;
+SELECT cdms.create_server($$ auth 'basic' $$);
+DROP USER MAPPING FOR CURRENT_USER SERVER cdms;
+CREATE USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (username 'owner', password 'owner-secret');
+CREATE ROLE regress_crm_mallory;
+CREATE ROLE regress_crm_ann;
+CREATE ROLE regress_crm_bob;
+GRANT USAGE ON FOREIGN SERVER cdms TO regress_crm_mallory;
+GRANT USAGE ON FOREIGN DATA WRAPPER crm_sync TO regress_crm_mallory;
+CREATE USER MAPPING FOR regress_crm_mallory SERVER cdms OPTIONS (username 'mallory', password 'mallory-secret');
+CREATE USER MAPPING FOR regress_crm_ann SERVER cdms OPTIONS (username 'ann', password 'ann-secret');
+CREATE USER MAPPING FOR regress_crm_bob SERVER cdms OPTIONS (username 'bob', password 'bob-secret');
+CREATE SCHEMA crm;
+CREATE SCHEMA m AUTHORIZATION regress_crm_mallory;
+CREATE FOREIGN TABLE crm.org (
+    id         uuid OPTIONS (property 'AccountId') NOT NULL,
+    name       text OPTIONS (property 'Name'),
+    alias      text OPTIONS (property 'optevia_Alias'),
+    city       text OPTIONS (property 'optevia_TownCity'),
+    sector     uuid OPTIONS (property 'optevia_Sector', type 'EntityReference'),
+    created_by text OPTIONS (property 'CreatedBy/Name'),
+    changed_by text OPTIONS (property 'ModifiedBy/Name')
+) SERVER cdms OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('crm.org');
+CREATE FOREIGN TABLE crm.person (
+    id     uuid OPTIONS (property 'ContactId') NOT NULL,
+    name   text OPTIONS (property 'LastName'),
+    parent uuid OPTIONS (property 'ParentCustomerId', type 'EntityReference', target 'account')
+) SERVER cdms OPTIONS (entity 'Contact');
+SELECT crm_sync.create_store('crm.person');
+GRANT USAGE ON SCHEMA crm TO regress_crm_ann, regress_crm_bob;
+GRANT SELECT, INSERT, UPDATE, DELETE ON crm.org TO regress_crm_ann, regress_crm_bob;
+\set one aaaaaaaa-0000-4000-8000-000000000001
+\set two aaaaaaaa-0000-4000-8000-000000000002
+\set three aaaaaaaa-0000-4000-8000-000000000003
+\set four aaaaaaaa-0000-4000-8000-000000000004
+\set draft dddddddd-0000-4000-8000-000000000001
+\set new dddddddd-0000-4000-8000-000000000002
+\set failed dddddddd-0000-4000-8000-000000000003
+CREATE VIEW crm.told AS
+    SELECT regexp_replace(regexp_replace(log, 'guid''[^'']*''', 'key'), '"(Account|Contact)Id":"[^"]*",?', '') AS log
+    FROM cdms.log() WHERE log NOT LIKE 'GET%';
+CREATE VIEW crm.waiting AS
+    SELECT store, operation, changed - 'id' AS changed, role, parked FROM crm_sync.outbox ORDER BY id;
+
+-- ------------------------------------------------------- other owners' tables
+-- Mallory refers to what waits in a table that is none of hers.
+SET crm_sync.mode = local;
+INSERT INTO crm.org (id, name) VALUES (:'draft', 'Draft');
+RESET crm_sync.mode;
+SET ROLE regress_crm_mallory;
+CREATE FOREIGN TABLE m.person (
+    id     uuid OPTIONS (property 'ContactId') NOT NULL,
+    name   text OPTIONS (property 'LastName'),
+    parent uuid OPTIONS (property 'ParentCustomerId', type 'EntityReference', target 'account')
+) SERVER cdms OPTIONS (entity 'Contact');
+SELECT crm_sync.create_store('m.person');
+RESET ROLE;
+SELECT cdms.log_clear();
+SET ROLE regress_crm_mallory;
+INSERT INTO m.person (name, parent) VALUES ('X', :'draft');
+-- The same from a queue, and from a read that finds it waiting.
+ALTER FOREIGN TABLE m.person OPTIONS (ADD writes 'queue');
+INSERT INTO m.person (name, parent) VALUES ('X', :'draft');
+SELECT FROM crm_sync.push('m.person');
+ALTER FOREIGN TABLE m.person OPTIONS (DROP writes);
+SELECT FROM crm_sync.retry((SELECT id FROM crm_sync.failed));
+SELECT count(*) FROM m.person WHERE id = :'draft';
+RESET ROLE;
+SELECT count(*) FROM crm.told WHERE log LIKE '%Draft%';
+SELECT count(*) FROM crm.told WHERE log LIKE 'POST ContactSet%';
+SELECT operation, changed, attempts FROM crm_sync.pending;
+DROP SCHEMA m CASCADE;
+DELETE FROM crm_sync.outbox WHERE NOT store = 'crm.org_store'::regclass;
+
+-- In a table of the same owner that may not be written it stays; else it goes with
+-- what refers to it.
+ALTER FOREIGN TABLE crm.org OPTIONS (ADD updatable 'false');
+SELECT cdms.log_clear();
+INSERT INTO crm.person (name, parent) VALUES ('Child', :'draft');
+ALTER FOREIGN TABLE crm.org OPTIONS (DROP updatable);
+SELECT count(*) FROM crm.told WHERE log LIKE 'POST AccountSet%';
+INSERT INTO crm.person (name, parent) VALUES ('Child', :'draft');
+SELECT count(*) FROM crm.told WHERE log LIKE 'POST AccountSet%-> 201';
+TABLE crm.waiting;
+
+-- Mallory lets a well-known key wait in a table of hers, for a server that is
+-- nowhere, and has code for who reads the table's description.
+CREATE SCHEMA m AUTHORIZATION regress_crm_mallory;
+CREATE TABLE loot (who text);
+GRANT INSERT ON loot TO PUBLIC;
+SET ROLE regress_crm_mallory;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER crm_sync OPTIONS (url 'http://127.0.0.1:1/X');
+CREATE FUNCTION m.look(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.loot VALUES (current_setting('app.secret', true)); RETURN true; END $$;
+CREATE DOMAIN m.word AS text CHECK (m.look(VALUE));
+CREATE FOREIGN TABLE m.org (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    name m.word OPTIONS (property 'Name', constant 'c')
+) SERVER nowhere OPTIONS (entity 'Account');
+SELECT crm_sync.create_store('m.org');
+SET crm_sync.mode = local;
+INSERT INTO m.org_store (id, name) VALUES (:'one', 'x');
+RESET crm_sync.mode;
+RESET ROLE;
+-- Whose sessions know nothing of the table yet.
+\c -
+\pset format unaligned
+\pset tuples_only on
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET app.secret = 'superuser''s';
+INSERT INTO crm.person (name, parent) VALUES ('Second', :'one');
+RESET app.secret;
+SELECT count(*) FROM crm.person_store WHERE name = 'Second';
+SELECT count(*) FROM loot WHERE who <> '';
+TABLE crm.waiting;
+DROP SCHEMA m CASCADE;
+DROP SERVER nowhere;
+DROP TABLE loot;
+TRUNCATE crm_sync.outbox;
+
+TRUNCATE crm_sync.history, crm_sync.outbox;
+DROP SCHEMA crm CASCADE;
+DROP SERVER cdms CASCADE;
+REVOKE USAGE ON FOREIGN DATA WRAPPER crm_sync FROM regress_crm_mallory;
+RESET client_min_messages;
+DROP ROLE regress_crm_mallory, regress_crm_ann, regress_crm_bob;
