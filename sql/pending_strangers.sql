@@ -131,6 +131,68 @@ DROP SERVER nowhere;
 DROP TABLE loot;
 TRUNCATE crm_sync.outbox;
 
+-- -------------------------------------------------- INSERT is not UPDATE
+CREATE ROLE regress_crm_clerk;
+GRANT USAGE ON SCHEMA crm TO regress_crm_clerk;
+GRANT INSERT ON crm.org TO regress_crm_clerk;
+CREATE USER MAPPING FOR regress_crm_clerk SERVER cdms OPTIONS (username 'ann', password 'ann-secret');
+CREATE VIEW crm.there AS SELECT cdms.get('Account', 'aaaaaaaa-0000-4000-8000-000000000004', 'Name') AS name;
+SELECT cdms.edit('Account', :'four', 'Name', 'Four'::text);
+SELECT cdms.log_clear();
+SET ROLE regress_crm_clerk;
+INSERT INTO crm.org (id, name) VALUES (:'four', 'Overwritten');
+SET crm_sync.mode = local;
+INSERT INTO crm.org (id, name) VALUES (:'four', 'Overwritten');
+RESET crm_sync.mode;
+RESET ROLE;
+SELECT name FROM crm.org WHERE id = :'two';
+-- Nor by being sent again.
+SELECT FROM crm_sync.retry((SELECT id FROM crm_sync.failed));
+SELECT FROM crm_sync.push('crm.org');
+SELECT count(*) FROM crm.told WHERE log LIKE 'MERGE%';
+TABLE crm.there;
+TABLE crm.waiting;
+-- Nor because CDMS could not be reached meanwhile.
+SELECT option_value AS url FROM information_schema.foreign_server_options
+    WHERE foreign_server_name = 'cdms' AND option_name = 'url' \gset
+ALTER SERVER cdms OPTIONS (SET url 'http://127.0.0.1:1/X');
+SELECT FROM crm_sync.retry((SELECT id FROM crm_sync.failed));
+SET client_min_messages = error;
+SELECT FROM crm_sync.push('crm.org');
+SET client_min_messages = warning;
+SELECT attempts FROM crm_sync.pending;
+ALTER SERVER cdms OPTIONS (SET url :'url');
+SELECT FROM crm_sync.push('crm.org');
+SELECT count(*) FROM crm.told WHERE log LIKE 'MERGE%';
+TABLE crm.there;
+-- With UPDATE it is a change, as if he had seen the object.
+GRANT UPDATE ON crm.org TO regress_crm_clerk;
+SELECT FROM crm_sync.retry((SELECT id FROM crm_sync.failed));
+SELECT FROM crm_sync.push('crm.org');
+SELECT log FROM crm.told WHERE log LIKE 'MERGE%';
+TABLE crm.waiting;
+REVOKE UPDATE ON crm.org FROM regress_crm_clerk;
+-- Where an answer was lost the object is the one that he made, whoever has changed it
+-- since.
+SET ROLE regress_crm_clerk;
+SET crm_sync.mode = local;
+INSERT INTO crm.org (id, name) VALUES (:'new', 'Clerk''s');
+RESET crm_sync.mode;
+RESET ROLE;
+ALTER SERVER cdms OPTIONS (ADD max_retries '0');
+SELECT cdms.fault('reset-after', '--verb', 'POST');
+SET client_min_messages = error;
+SELECT FROM crm_sync.push('crm.org');
+SET client_min_messages = warning;
+SELECT cdms.edit('Account', :'new', 'Name', 'Somebody''s'::text);
+SELECT operation, attempts FROM crm_sync.pending;
+SELECT FROM crm_sync.push('crm.org');
+SELECT cdms.get('Account', :'new', 'Name');
+TABLE crm.waiting;
+ALTER SERVER cdms OPTIONS (DROP max_retries);
+DROP OWNED BY regress_crm_clerk;
+DROP ROLE regress_crm_clerk;
+
 TRUNCATE crm_sync.history, crm_sync.outbox;
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;

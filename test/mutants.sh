@@ -162,3 +162,7 @@ mutant strangers-parents src/sync/table.c 's/crm_relation_owner(store) == table-
 	regress/pending_strangers
 mutant read-only-parents src/sync/push_object.c 's/ || !crm_push_table(store)->updatable)/)/' \
 	regress/pending_strangers
+mutant insert-is-not-update src/sync/push_send.c 's/if (!may_change_existing(object, write))/if (!may_change_existing(object, write) \&\& false)/' \
+	regress/pending_strangers
+mutant unanswered src/sync/push_send.c 's/return was_unanswered(object) || holds_all/return holds_all/' \
+	regress/pending_strangers

@@ -85,7 +85,7 @@ static OwnStatement record_left = {
 	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
 	"crm_sync.present_names(o.store, o.columns, o.changed), " \
 	"crm_sync.present_names(o.store, o.columns, o.base), " \
-	"o.role::pg_catalog.oid, o.attempts, o.history, o.push "
+	"o.role::pg_catalog.oid, o.attempts, o.history, o.push, o.unanswered "
 
 /*
  * What there is of the objects that this transaction must push.  Its own rows have
@@ -169,8 +169,8 @@ static OwnStatement delete_rows = {
 
 static OwnStatement note_failure = {
 	"UPDATE crm_sync.outbox SET parked = $3, attempts = attempts OPERATOR(pg_catalog.+) 1, "
-	"last_error = $2 WHERE id " IS " ANY ($1)",
-	3, {INT8ARRAYOID, TEXTOID, BOOLOID}
+	"last_error = $2, unanswered = unanswered OR $4 WHERE id " IS " ANY ($1)",
+	4, {INT8ARRAYOID, TEXTOID, BOOLOID, BOOLOID}
 };
 
 static OwnStatement note_conflict = {
@@ -472,6 +472,7 @@ keep_outbox_row(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg
 	if (isnull)
 		row->history = 0;
 	row->pending = !DatumGetBool(row_value(tuple, desc, 10, &isnull));
+	row->unanswered = DatumGetBool(row_value(tuple, desc, 11, &isnull));
 	*rows = lappend(*rows, row);
 	MemoryContextSwitchTo(before);
 }
@@ -676,9 +677,12 @@ crm_ledger_done(List *rows)
 }
 
 void
-crm_ledger_failed(List *rows, const char *reason, bool parked)
+crm_ledger_failed(List *rows, const char *reason, bool parked, bool unanswered)
 {
-	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked)};
+	Datum		values[] = {
+		id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked),
+		BoolGetDatum(unanswered)
+	};
 
 	run_own(&note_failure, values, NULL, NULL, NULL);
 }

@@ -366,7 +366,7 @@ park_role(Oid role, const char *reason)
 
 		if (rows == NIL || ((CrmOutboxRow *) linitial(rows))->role != role)
 			continue;
-		crm_ledger_failed(rows, reason, true);
+		crm_ledger_failed(rows, reason, true, false);
 		soft_objects = foreach_delete_current(soft_objects, lc);
 	}
 }
@@ -388,7 +388,7 @@ note_soft_failure(List *rows, ErrorData *error)
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 parked ? errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().") :
 			 errhint("It stays in crm_sync.pending, with what else waits there.")));
-	crm_ledger_failed(rows, reason, parked);
+	crm_ledger_failed(rows, reason, parked, error->sqlerrcode == ERRCODE_CONNECTION_FAILURE);
 	if (!parked)
 		soft_objects = NIL;
 	else if (error->sqlerrcode == ERRCODE_INVALID_PASSWORD)

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "sync/connection.h"
@@ -166,13 +167,46 @@ is_found_missing(CrmPushObject *object)
 	return list_length(object->rows) == 1 && row->operation == 'i' && row->changed == NULL;
 }
 
+static bool
+holds_all(CrmPushObject *object, List *assignments)
+{
+	ListCell   *lc;
+
+	foreach(lc, assignments)
+		if (!crm_undo_holds(object->got, &object->table->entity, lfirst(lc)))
+			return false;
+	return true;
+}
+
+static bool
+was_unanswered(CrmPushObject *object)
+{
+	ListCell   *lc;
+
+	foreach(lc, object->rows)
+		if (((CrmOutboxRow *) lfirst(lc))->unanswered)
+			return true;
+	return false;
+}
+
+/*
+ * May a creation change the object that it finds in its place?  One that was sent
+ * before is its own; any other takes the right to change, or INSERT would give it.
+ */
+static bool
+may_change_existing(CrmPushObject *object, CrmSent *write)
+{
+	return was_unanswered(object) || holds_all(object, write->after) ||
+		pg_class_aclcheck(object->table->relid, write->role, ACL_UPDATE) == ACLCHECK_OK;
+}
+
 /*
  * A pending creation is of an object that is there: it was sent before and the
  * answer, or our transaction, was lost; or somebody else made it.  What differs
  * is written, with what was there before noted.
  */
 static void
-update_existing(CrmPushObject *object)
+update_existing(CrmPushObject *object, CrmSent *write)
 {
 	CrmTable   *table = object->table;
 
@@ -191,8 +225,11 @@ update_existing(CrmPushObject *object)
 							 object->got->values[column->field], object->got->nulls[column->field]))
 			object->columns = lappend(object->columns, column);
 	}
-	if (object->columns != NIL)
-		crm_push_note_conflict(object);
+	if (object->columns == NIL)
+		return;
+	if (!may_change_existing(object, write))
+		throw_duplicate(object);
+	crm_push_note_conflict(object);
 }
 
 /*
@@ -211,16 +248,14 @@ static bool
 has_arrived(Sending *sending)
 {
 	CrmPushObject *object = sending->object;
-	ListCell   *lc;
 
 	if (object->action != CRM_PUSH_CREATE)
 		return false;
 	crm_push_get_one(object);
 	if (object->got == NULL)
 		return false;
-	foreach(lc, sending->note->after)
-		if (!crm_undo_holds(object->got, &object->table->entity, lfirst(lc)))
-			throw_duplicate(object);
+	if (!holds_all(object, sending->note->after))
+		throw_duplicate(object);
 	object->made = object->got;
 	sending->note->answered = true;
 	return true;
@@ -252,7 +287,7 @@ judge_duplicate(Sending *sending, Verdict *verdict)
 	sending->note->not_done = true;
 	if (!crm_push_was_pending(object))
 		throw_duplicate(object);
-	update_existing(object);
+	update_existing(object, sending->note);
 	if (object->action == CRM_PUSH_CREATE || object->columns != NIL)
 		verdict->again = lappend(verdict->again, object);
 }
