@@ -193,6 +193,144 @@ ALTER SERVER cdms OPTIONS (DROP max_retries);
 DROP OWNED BY regress_crm_clerk;
 DROP ROLE regress_crm_clerk;
 
+-- ----------------------------------------------------------- one role's values
+-- Ann and Bob wait with a change each: two requests, each as the one who wrote.
+TRUNCATE crm_sync.history, crm_sync.outbox;
+SELECT FROM crm.org WHERE id IN (:'one', :'two', :'three');
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann''s', alias = 'Ann''s' WHERE id = :'one';
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET name = 'Bob''s', alias = 'Bob''s' WHERE id = :'one';
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+TABLE crm.waiting;
+SELECT name, alias, city, changed_by FROM crm.org WHERE id = :'one';
+
+-- An object that one made and the other changed.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+INSERT INTO crm.org (id, name, city) VALUES (:'failed', 'Ann''s', 'Ann''s');
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET name = 'Bob''s', alias = 'Bob''s' WHERE id = :'failed';
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+SELECT name, alias, city, created_by, changed_by FROM crm.org WHERE id = :'failed';
+-- One changes it, the other deletes it.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 2' WHERE id = :'failed';
+SET ROLE regress_crm_bob;
+DELETE FROM crm.org WHERE id = :'failed';
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+TABLE crm.waiting;
+
+-- What Ann is refused keeps Bob's from nothing, but where it is the creation: then it
+-- waits for that, and nobody creates it in her place.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET sector = '00000000-0000-0000-0000-00000000dead' WHERE id = :'two';
+INSERT INTO crm.org (id, name, sector) VALUES (:'failed', 'Ann''s', '00000000-0000-0000-0000-00000000dead');
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET city = 'Bob''s' WHERE id IN (:'two', :'failed');
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+TABLE crm.waiting;
+SELECT FROM crm_sync.push('crm.org');
+SELECT cdms.log_clear();
+SET ROLE regress_crm_bob;
+\set VERBOSITY terse
+UPDATE crm.org SET city = 'Bob 2' WHERE id = :'failed';
+\set VERBOSITY default
+RESET ROLE;
+TABLE crm.told;
+-- She puts it right.
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET sector = NULL WHERE id IN (:'two', :'failed');
+RESET ROLE;
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+TABLE crm.waiting;
+SELECT name, city, created_by, changed_by FROM crm.org WHERE id = :'failed';
+
+-- A COMMIT takes along what waited of the same role, with the values of that role.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET name = 'Ann 3' WHERE id = :'three';
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET name = 'Bob 3' WHERE id = :'three';
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 3' WHERE id = :'three';
+RESET ROLE;
+TABLE crm.told;
+TABLE crm.waiting;
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+-- What was written and sent since is not put back.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET name = 'Ann 4' WHERE id = :'three';
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET name = 'Bob 4' WHERE id = :'three';
+RESET ROLE;
+RESET crm_sync.mode;
+UPDATE crm.org SET name = 'Owner''s' WHERE id = :'three';
+SELECT FROM crm_sync.push('crm.org');
+SELECT name FROM crm.org WHERE id = :'three';
+-- Several roles in one transaction: each is a write of its own; undone together.
+SELECT cdms.log_clear();
+BEGIN;
+SET LOCAL ROLE regress_crm_ann;
+UPDATE crm.org SET name = 'Ann 5', city = 'Ann 5' WHERE id = :'three';
+SET LOCAL ROLE regress_crm_bob;
+UPDATE crm.org SET city = 'Bob 5' WHERE id = :'three';
+SET LOCAL ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 6' WHERE id = :'three';
+COMMIT;
+TABLE crm.told;
+SELECT cdms.log_clear();
+BEGIN;
+SET LOCAL ROLE regress_crm_ann;
+UPDATE crm.org SET name = 'Ann 7', city = 'Ann 7' WHERE id = :'three';
+SET LOCAL ROLE regress_crm_bob;
+UPDATE crm.org SET city = 'Bob 7', sector = '00000000-0000-0000-0000-00000000dead' WHERE id = :'three';
+COMMIT;
+TABLE crm.told;
+SELECT name, city FROM crm.org WHERE id = :'three';
+TABLE crm.waiting;
+
+-- A refused login parks that role's changes of the objects that are left, and no
+-- other's.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 8' WHERE id IN (:'one', :'two');
+SET ROLE regress_crm_bob;
+UPDATE crm.org SET name = 'Bob 8' WHERE id IN (:'one', :'two');
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 9' WHERE id = :'one';
+RESET ROLE;
+RESET crm_sync.mode;
+ALTER USER MAPPING FOR regress_crm_ann SERVER cdms OPTIONS (SET password 'wrong');
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+SELECT log FROM crm.told ORDER BY log COLLATE "C";
+SELECT DISTINCT changed, role, parked FROM crm.waiting ORDER BY changed;
+
 TRUNCATE crm_sync.history, crm_sync.outbox;
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;

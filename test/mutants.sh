@@ -166,3 +166,11 @@ mutant insert-is-not-update src/sync/push_send.c 's/if (!may_change_existing(obj
 	regress/pending_strangers
 mutant unanswered src/sync/push_send.c 's/return was_unanswered(object) || holds_all/return holds_all/' \
 	regress/pending_strangers
+mutant turns src/sync/push_turns.c 's/turn->over = true;/turn->role = row->role;/' \
+	regress/pending_strangers
+mutant others-values src/sync/push_object.c 's/^\s*crm_push_leave_out_others(object);//' \
+	regress/pending_strangers
+mutant others-creation src/sync/push_got.c 's/if (creation)/if (creation \&\& false)/' \
+	regress/pending_strangers
+mutant parked-role src/sync/push.c 's/= crm_push_rows_of(crm_ledger_read_object(object->store, &object->key), role)/= crm_ledger_read_object(object->store, \&object->key)/' \
+	regress/pending_strangers

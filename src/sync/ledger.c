@@ -107,16 +107,35 @@ static OwnStatement read_own = {
 
 /* Pending creations, by other roles, of objects that this transaction must push. */
 static OwnStatement read_creations = {
-	READ_OWN_OBJECTS "NOT o.parked AND NOT o.push AND o.operation " IS " 'insert' "
-	"AND o.role::pg_catalog.oid OPERATOR(pg_catalog.<>) ANY (m.roles) ORDER BY o.id",
+	READ_OWN_OBJECTS "NOT o.parked AND NOT o.push "
+	"AND o.role::pg_catalog.oid OPERATOR(pg_catalog.<>) ANY (m.roles) "
+	"AND EXISTS (SELECT FROM crm_sync.outbox i WHERE i.store " IS " o.store AND i.key " IS " o.key "
+	"AND i.role::pg_catalog.oid " IS " o.role::pg_catalog.oid AND NOT i.parked AND NOT i.push "
+	"AND i.operation " IS " 'insert') ORDER BY o.id",
 	0
 };
 
-/* What another session is sending just now is left to it. */
+/*
+ * What another session is sending just now is left to it.  What was written to an
+ * object whose creation, by another role, has failed waits for that.
+ */
 static OwnStatement read_object = {
-	OUTBOX_ROW "FROM crm_sync.outbox o WHERE NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 ORDER BY o.id "
-	"FOR UPDATE SKIP LOCKED",
+	OUTBOX_ROW "FROM crm_sync.outbox o WHERE NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 "
+	"AND NOT EXISTS (SELECT FROM crm_sync.outbox i WHERE i.store " IS " $1 AND i.key " IS " $2 "
+	"AND i.parked AND i.operation " IS " 'insert' AND i.changed IS NOT NULL AND i.id OPERATOR(pg_catalog.<) o.id "
+	"AND i.role::pg_catalog.oid OPERATOR(pg_catalog.<>) o.role::pg_catalog.oid) "
+	"ORDER BY o.id FOR UPDATE SKIP LOCKED",
 	2, {OIDOID, UUIDOID}
+};
+
+/* Of each object what one role's rows, up to its last one, are not. */
+static OwnStatement read_others = {
+	OUTBOX_ROW "FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) "
+	"AS k (key, role, last) CROSS JOIN LATERAL (SELECT * FROM crm_sync.outbox x "
+	"WHERE x.store " IS " $1 AND x.key " IS " k.key OFFSET 0) o "
+	"WHERE o.role::pg_catalog.oid OPERATOR(pg_catalog.<>) k.role "
+	"OR o.id OPERATOR(pg_catalog.>) k.last ORDER BY o.id",
+	4, {OIDOID, UUIDARRAYOID, OIDARRAYOID, INT8ARRAYOID}
 };
 
 /* Not grouped by key: each read asks this, however many are waiting. */
@@ -502,6 +521,29 @@ crm_ledger_read_object(Oid store, const pg_uuid_t *key)
 	List	   *rows = NIL;
 
 	run_own(&read_object, values, NULL, keep_outbox_row, &rows);
+	return rows;
+}
+
+List *
+crm_ledger_read_others(Oid store, CrmOutboxRow **lasts, int n)
+{
+	Datum	   *keys = palloc_array(Datum, n);
+	Datum	   *roles = palloc_array(Datum, n);
+	Datum	   *ids = palloc_array(Datum, n);
+	Datum		values[4] = {ObjectIdGetDatum(store)};
+	List	   *rows = NIL;
+
+	for (int i = 0; i < n; i++)
+	{
+		keys[i] = UUIDPGetDatum(&lasts[i]->key);
+		roles[i] = ObjectIdGetDatum(lasts[i]->role);
+		ids[i] = Int64GetDatum(lasts[i]->id);
+	}
+	values[1] = PointerGetDatum(construct_array(keys, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	values[2] = PointerGetDatum(construct_array(roles, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	values[3] = PointerGetDatum(construct_array(ids, n, INT8OID, 8, FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	run_own(&read_others, values, NULL, keep_outbox_row, &rows);
 	return rows;
 }
 

@@ -61,11 +61,18 @@ extern void crm_ledger_record_left(Oid store, const pg_uuid_t *key, Oid role, co
  * with all that is pending or parked of the same objects, for who writes an
  * object again may have put right what was wrong; or what is pending of one,
  * locked, less what another session has locked.  What other roles wrote is theirs
- * to send; what they have created and this transaction changes goes before it.
+ * to send; where they have created what this transaction changes, that goes before it,
+ * with what they changed of it.
  */
 extern List *crm_ledger_read_own(void);
 extern List *crm_ledger_read_creations(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
+
+/*
+ * Given the last row that a push takes of each of n objects: the rows of these
+ * objects, pending or parked, that are another role's or came later.
+ */
+extern List *crm_ledger_read_others(Oid store, CrmOutboxRow **lasts, int n);
 
 /*
  * Keys (pg_uuid_t *) of a store with a pending insert, oldest first, at most

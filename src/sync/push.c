@@ -3,7 +3,7 @@
  *	  What happens on COMMIT.
  *
  *	  1. The outbox says which objects this transaction changed; several changes
- *		 of one object are one write.
+ *		 of one object by one role are one write.
  *	  2. Objects that exist in CDMS are got, unless they were a moment ago: what
  *		 was changed there meanwhile and is overwritten now is noted.
  *	  3. The writes go out: creations with parents first, changes, deletions with
@@ -37,6 +37,7 @@
 #include "sync/push_got.h"
 #include "sync/push_object.h"
 #include "sync/push_send.h"
+#include "sync/push_turns.h"
 #include "sync/store.h"
 #include "sync/undo.h"
 
@@ -350,6 +351,14 @@ push_rows(void *arg)
 	crm_push_foreach_group(push, needs_read_back, read_back);
 }
 
+/* Each role's changes of an object, in the order of the first ones. */
+static void
+push_turns(List *rows)
+{
+	while (rows != NIL)
+		push_rows(crm_push_take_turn(&rows));
+}
+
 /*
  * A login that was refused is not tried again for the other changes of that role:
  * they are parked with it.
@@ -362,12 +371,10 @@ park_role(Oid role, const char *reason)
 	foreach(lc, soft_objects)
 	{
 		CrmPushKey *object = lfirst(lc);
-		List	   *rows = crm_ledger_read_object(object->store, &object->key);
+		List	   *rows = crm_push_rows_of(crm_ledger_read_object(object->store, &object->key), role);
 
-		if (rows == NIL || ((CrmOutboxRow *) linitial(rows))->role != role)
-			continue;
-		crm_ledger_failed(rows, reason, true, false);
-		soft_objects = foreach_delete_current(soft_objects, lc);
+		if (rows != NIL)
+			crm_ledger_failed(rows, reason, true, false);
 	}
 }
 
@@ -395,6 +402,15 @@ note_soft_failure(List *rows, ErrorData *error)
 		park_role(((CrmOutboxRow *) linitial(rows))->role, reason);
 }
 
+/* What is to be sent next of an object on behalf of no writer: one role's changes. */
+static List *
+read_turn(CrmPushKey *object)
+{
+	List	   *rows = crm_ledger_read_object(object->store, &object->key);
+
+	return crm_push_take_turn(&rows);
+}
+
 /* One object on behalf of no writer, and its rows as they were sent. */
 typedef struct SoftPush
 {
@@ -419,7 +435,7 @@ push_soft_rows(void *arg)
 	if (hash_get_num_entries(rows) != hash_get_num_entries(locked))
 		return;
 	before = MemoryContextSwitchTo(push->memory);
-	push->rows = crm_ledger_read_object(push->object->store, &push->object->key);
+	push->rows = read_turn(push->object);
 	MemoryContextSwitchTo(before);
 	if (push->rows != NIL)
 		push_rows(push->rows);
@@ -433,7 +449,8 @@ is_collision(ErrorData *error)
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
-static void
+/* True: the object has another turn, perhaps. */
+static bool
 push_soft(CrmPushKey *object)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pending object",
@@ -442,6 +459,7 @@ push_soft(CrmPushKey *object)
 	SoftPush	push = {object, NIL, memory};
 	List	   *outer = sent;
 	ErrorData  *error;
+	bool		again;
 
 	/* Its writes are not undone with the others': it stays pending, and is repeated. */
 	sent = NIL;
@@ -452,12 +470,27 @@ push_soft(CrmPushKey *object)
 	if (error && !is_collision(error))
 	{
 		if (push.rows == NIL)
-			push.rows = crm_ledger_read_object(object->store, &object->key);
+			push.rows = read_turn(object);
 		if (push.rows != NIL)
 			note_soft_failure(push.rows, error);
 	}
+	again = push.rows != NIL && !(error && is_collision(error));
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(memory);
+	return again;
+}
+
+/* In the list until all of its turns were had: a refused login parks them, too. */
+static void
+push_soft_objects(void)
+{
+	while (soft_objects != NIL && !XactReadOnly)
+	{
+		CrmPushKey *object = linitial(soft_objects);
+
+		if (!push_soft(object))
+			soft_objects = list_delete_ptr(soft_objects, object);
+	}
 }
 
 /* Deferred checks queued by a read-back would not be made any more: make them at once. */
@@ -478,8 +511,7 @@ push_rounds(void)
 		List	   *creations = crm_ledger_read_creations();
 		List	   *rows;
 
-		if (creations != NIL)
-			push_rows(creations);
+		push_turns(creations);
 		rows = crm_ledger_read_own();
 		if (rows == NIL)
 			break;
@@ -488,7 +520,7 @@ push_rounds(void)
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("triggers keep changing synchronised tables as changes are pushed"),
 					 errdetail("%d rounds were made.", MAX_ROUNDS)));
-		push_rows(rows);
+		push_turns(rows);
 	}
 }
 
@@ -496,13 +528,7 @@ static void
 push_everything(void *arg)
 {
 	push_rounds();
-	while (soft_objects != NIL && !XactReadOnly)
-	{
-		CrmPushKey *object = linitial(soft_objects);
-
-		soft_objects = list_delete_first(soft_objects);
-		push_soft(object);
-	}
+	push_soft_objects();
 	push_rounds();				/* what triggers wrote in answer */
 
 	/* What was read back may have made the transaction one that must fail. */

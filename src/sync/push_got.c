@@ -12,6 +12,7 @@
 #include "sync/ledger.h"
 #include "sync/pull.h"
 #include "sync/push_got.h"
+#include "sync/push_turns.h"
 
 static bool
 needs_get(CrmPushObject *object)
@@ -53,12 +54,30 @@ throw_gone(CrmPushObject *object)
 			 errhint("With the table's option on_missing 'create' it would be created again.")));
 }
 
+/* To create it now would be to write all of another role's values. */
+static void
+throw_not_yet_there(CrmPushObject *object, CrmOutboxRow *creation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("object %s of %s is not in CDMS yet",
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key))),
+					object->table->name),
+			 errdetail("Its creation by another role waits, or has failed (change " INT64_FORMAT ").",
+					   creation->id),
+			 errhint("See crm_sync.failed, crm_sync.retry() and crm_sync.discard().")));
+}
+
 /* An object to be changed that CDMS has no more: on_missing decides. */
 void
 crm_push_treat_gone(CrmPushObject *object)
 {
+	CrmOutboxRow *creation = crm_push_creation_by_other(object);
+
 	if (object->action == CRM_PUSH_DELETE)
 		return;
+	if (creation)
+		throw_not_yet_there(object, creation);
 	if (object->table->on_missing != CRM_MISSING_CREATE)
 		throw_gone(object);
 	object->action = CRM_PUSH_CREATE;

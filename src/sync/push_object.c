@@ -2,8 +2,8 @@
  * sync/push_object.c
  *	  What a push is about, worked out from the outbox and the store.
  *
- * Several changes of one object are one write: what counts is the row as it
- * stands in the store, the columns that were touched, and what they held when
+ * Several changes of one object by one role are one write: what counts is the row
+ * as it stands in the store, the columns that were touched, and what they held when
  * they were last in step with CDMS.
  */
 #include "postgres.h"
@@ -20,12 +20,12 @@
 #include "sync/connection.h"
 #include "sync/ledger.h"
 #include "sync/push_object.h"
+#include "sync/push_turns.h"
 
 /* --------------------------------------------------------- jsonb values */
 
-/* A column's value in a row that was kept as jsonb. */
-static Datum
-json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
+Datum
+crm_push_json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull)
 {
 	JsonbValue *value = json ?
 		getKeyJsonValueFromContainer(&json->root, column->name, strlen(column->name), NULL) : NULL;
@@ -91,7 +91,7 @@ crm_push_assignments_from_json(CrmTable *table, Jsonb *json)
 			continue;
 		assignment = palloc_object(CrmAssignment);
 		assignment->field = crm_push_field(table, column);
-		assignment->value = json_value(json, column, crm_push_field(table, column),
+		assignment->value = crm_push_json_value(json, column, crm_push_field(table, column),
 									   &assignment->isnull);
 		result = lappend(result, assignment);
 	}
@@ -165,7 +165,7 @@ crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull)
 
 		if (row->base &&
 			getKeyJsonValueFromContainer(&row->base->root, column->name, strlen(column->name), NULL))
-			return json_value(row->base, column, crm_push_field(object->table, column), isnull);
+			return crm_push_json_value(row->base, column, crm_push_field(object->table, column), isnull);
 	}
 	*isnull = true;
 	return (Datum) 0;
@@ -346,6 +346,7 @@ read_rows(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 		CrmPushObject *object = lfirst(lc);
 
 		object->row = hash_search(rows, &object->id.key, HASH_FIND, NULL);
+		crm_push_leave_out_others(object);
 		object->action = decide_action(object);
 		if (object->action == CRM_PUSH_UPDATE)
 			collect_columns(object);
@@ -356,7 +357,8 @@ read_rows(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 static List *
 add_pending(List *rows, Oid store, const pg_uuid_t *key)
 {
-	List	   *found = crm_ledger_read_object(store, key);
+	List	   *waiting = crm_ledger_read_object(store, key);
+	List	   *found = crm_push_take_turn(&waiting);
 	ListCell   *lc;
 
 	if (found == NIL || ((CrmOutboxRow *) linitial(found))->operation != 'i' ||
@@ -382,7 +384,7 @@ add_parents(List *rows, CrmTable *table, CrmOutboxRow *row, List *stores)
 		if (column->field < 0 || column->type != UUIDOID ||
 			crm_push_field(table, column)->type != CRM_ENTITY_REFERENCE)
 			continue;
-		key = json_value(row->changed, column, crm_push_field(table, column), &isnull);
+		key = crm_push_json_value(row->changed, column, crm_push_field(table, column), &isnull);
 		foreach(lc, isnull ? NIL : stores)
 			rows = add_pending(rows, lfirst_oid(lc), DatumGetUUIDP(key));
 	}
@@ -441,6 +443,7 @@ crm_push_collect(List *rows)
 	push->index = hash_create("crm_sync push", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	foreach(lc, rows)
 		add_row(push, lfirst(lc));
+	crm_push_foreach_group(push, is_any, crm_push_read_others);
 	crm_push_foreach_group(push, is_any, read_rows);
 	return push;
 }

@@ -34,11 +34,13 @@ typedef struct CrmPushObject
 {
 	CrmPushKey	id;				/* hash key */
 	CrmTable   *table;
-	List	   *rows;			/* CrmOutboxRow *, in order */
+	List	   *rows;			/* CrmOutboxRow *, in order, of one role */
+	List	   *others;			/* CrmOutboxRow *, in order: wait for another push */
 	CrmPushAction		action;
 	CrmConnection *conn;		/* the writing role's */
 	List	   *columns;		/* CrmColumn * to send (update) */
-	CrmStoreRow *row;			/* as it stands here (create, update) */
+	CrmStoreRow *row;			/* as it stands here, less what others wrote (create,
+								 * update) */
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
 	List	   *deferred;		/* CrmColumn *: references sent after creation */
@@ -68,12 +70,15 @@ extern List *crm_push_with_parents(List *rows);
 
 /*
  * The objects that these rows (CrmOutboxRow *) are about, with the store's rows
- * and what is to be done for them.
+ * and what is to be done for them.  Of each object they are one role's.
  */
 extern CrmPush *crm_push_collect(List *rows);
 
 extern CrmPushObject *crm_push_find(CrmPush *push, const pg_uuid_t *key, Oid store,
 									HASHACTION action, bool *found);
+
+/* A column's value in a row that was kept as jsonb, or in none: null. */
+extern Datum crm_push_json_value(Jsonb *json, CrmColumn *column, CrmField *field, bool *isnull);
 
 /* What the column held when it was last in step with CDMS. */
 extern Datum crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull);
