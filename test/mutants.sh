@@ -138,6 +138,8 @@ mutant store-is-a-table src/sync/table.c 's/get_rel_relkind(relid) == RELKIND_RE
 	regress/hostile_owners
 mutant owners-path src/rights.c 's/"pg_catalog, pg_temp"/GetConfigOption("search_path", false, false)/' \
 	regress/hostile_owners
+mutant answers-read-later src/cdms/odata_write.c 's/^\s*kinds\[write->kind\].judge(conn, write, response);/& crm_odata_read_made(conn, list_make1(write));/' \
+	regress/hostile_answers
 mutant one-meaning src/sync/age.c 's/return !contain_mutable_functions(.*/return true;/' \
 	regress/hostile_owners
 mutant strangers-intents src/sync/intent.c 's/its_owner == owner ||/true ||/' \

@@ -258,7 +258,10 @@ typedef struct CrmWrite
 
 	CrmOutcome	outcome;
 	CrmObject  *made;			/* what CDMS made of a creation; of a change NULL
-								 * where it was not read back */
+								 * where it was not read back.  Set by read_made */
+	const CrmQuery *query;		/* by which a change is read back; NULL: it is not */
+	const CrmHttpResponse *answer;	/* to the query, or to the creation itself: what
+									 * read_made reads; NULL: there is none */
 	ErrorData  *error;			/* CRM_REFUSED, CRM_UNKNOWN; else NULL */
 	bool		not_done;		/* with CRM_REFUSED: CDMS itself says that it was
 								 * not carried out */
@@ -325,6 +328,13 @@ struct CrmProtocol
 	 * sent.  ERROR only for interrupts; all else is an outcome.
 	 */
 	void		(*write) (CrmConnection *conn, List *writes);
+
+	/*
+	 * Reads what the answers to those that are done say of the objects.  It runs the
+	 * checks of the columns' domains, code of the tables' owners: so it comes after
+	 * all outcomes have been noted, and its ERROR must end a (sub)transaction.
+	 */
+	void		(*read_made) (CrmConnection *conn, List *writes);
 };
 
 extern const CrmProtocol crm_protocol_odata2;

@@ -699,15 +699,21 @@ read_page(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity 
 	return page;
 }
 
+void
+crm_odata_check_answer(CrmConnection *conn, const CrmQuery *query,
+					   const CrmHttpResponse *response)
+{
+	if (response->status != 200)
+		crm_odata_refuse(conn, response, psprintf("could not read %s", query->entity->set));
+	crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
+}
+
 CrmPage *
 crm_odata_read_answer(CrmConnection *conn, const CrmQuery *query, const CrmHttpResponse *response)
 {
 	CrmPage    *page;
 	char	   *next;
 
-	if (response->status != 200)
-		crm_odata_refuse(conn, response, psprintf("could not read %s", query->entity->set));
-	crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
 	page = read_page(conn, response, query->entity, query->fields, &next);
 	conn->objects += page->nobjects;
 	return page;
@@ -838,5 +844,6 @@ const CrmProtocol crm_protocol_odata2 = {
 	.fits = fits,
 	.keys_per_query = keys_per_query,
 	.check = crm_odata_check,
-	.write = crm_odata_write
+	.write = crm_odata_write,
+	.read_made = crm_odata_read_made
 };

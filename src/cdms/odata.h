@@ -34,8 +34,13 @@ pg_noreturn extern void crm_odata_refuse_page(const CrmConnection *conn,
 pg_noreturn extern void crm_odata_refuse(const CrmConnection *conn, const CrmHttpResponse *response,
 										 const char *action);
 
-/* A query's first page as a request, and from its answer. */
+/*
+ * A query's first page as a request, and from its answer, which was checked before to
+ * be one.
+ */
 extern CrmHttpRequest *crm_odata_query_request(CrmConnection *conn, const CrmQuery *query);
+extern void crm_odata_check_answer(CrmConnection *conn, const CrmQuery *query,
+								   const CrmHttpResponse *response);
 extern CrmPage *crm_odata_read_answer(CrmConnection *conn, const CrmQuery *query,
 									  const CrmHttpResponse *response);
 
@@ -45,9 +50,9 @@ extern void crm_odata_judge(CrmConnection *conn, CrmWrite *write,
 							const CrmHttpResponse *response);
 
 /*
- * Calls act, and takes what it throws for the write's outcome: CRM_UNKNOWN where that
- * is what the outcome was or the connection was lost, else CRM_REFUSED.  Interrupts go
- * on.
+ * Calls act, which uses nothing of the database, and takes what it throws for the
+ * write's outcome: CRM_UNKNOWN where that is what the outcome was or the connection was
+ * lost, else CRM_REFUSED.  Interrupts go on.
  */
 extern void crm_odata_try(CrmWrite *write, void (*act) (CrmWrite *write, void *arg), void *arg);
 
@@ -64,8 +69,13 @@ extern void crm_odata_write_batch(CrmConnection *conn, List *writes);
 extern void crm_odata_judge_batch(CrmConnection *conn, List *writes, List *queries,
 								  const CrmHttpResponse *response);
 
-/* CrmProtocol's check and write. */
+/* The objects in an answer to one of a change set's queries, for the writes that it is of. */
+extern void crm_odata_read_back(CrmConnection *conn, List *writes, const CrmQuery *query,
+								const CrmHttpResponse *answer);
+
+/* CrmProtocol's check, write and read_made. */
 extern void crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments);
 extern void crm_odata_write(CrmConnection *conn, List *writes);
+extern void crm_odata_read_made(CrmConnection *conn, List *writes);
 
 #endif							/* CRM_ODATA_H */

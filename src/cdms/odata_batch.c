@@ -303,36 +303,49 @@ judge_changes(CrmConnection *conn, List *writes, const CrmHttpResponse *whole, S
 	}
 }
 
-static CrmWrite *
-write_of(List *writes, const CrmEntity *entity, const pg_uuid_t *key)
-{
-	ListCell   *lc;
-
-	foreach(lc, writes)
-	{
-		CrmWrite   *write = lfirst(lc);
-
-		if (write->entity == entity && memcmp(&write->key, key, UUID_LEN) == 0)
-			return write;
-	}
-	return NULL;
-}
-
-/* What was read back belongs to the write of the same object. */
+/* What was read back is of those that were done. */
 static void
 keep_read_back(CrmConnection *conn, List *writes, const CrmQuery *query,
 			   const CrmHttpResponse *whole, Span part)
 {
 	int			content_id;
 	CrmHttpResponse *response = read_answer(whole, part, &content_id);
-	CrmPage    *page = crm_odata_read_answer(conn, query, response);
+	ListCell   *lc;
 
-	for (int i = 0; i < page->nobjects; i++)
+	crm_odata_check_answer(conn, query, response);
+	foreach(lc, writes)
 	{
-		CrmWrite   *write = write_of(writes, query->entity, &page->objects[i].key);
+		CrmWrite   *write = lfirst(lc);
 
-		if (write && write->outcome == CRM_DONE)
-			write->made = &page->objects[i];
+		if (write->query == query && write->outcome == CRM_DONE)
+			write->answer = response;
+	}
+}
+
+static CrmObject *
+object_of(CrmPage *page, const pg_uuid_t *key)
+{
+	for (int i = 0; i < page->nobjects; i++)
+		if (memcmp(&page->objects[i].key, key, UUID_LEN) == 0)
+			return &page->objects[i];
+	return NULL;
+}
+
+void
+crm_odata_read_back(CrmConnection *conn, List *writes, const CrmQuery *query,
+					const CrmHttpResponse *answer)
+{
+	CrmPage    *page = crm_odata_read_answer(conn, query, answer);
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->answer != answer)
+			continue;
+		write->made = object_of(page, &write->key);
+		write->answer = NULL;	/* not read again for one that is not in it */
 	}
 }
 
@@ -362,6 +375,7 @@ read_back_queries(CrmConnection *conn, List *writes)
 {
 	List	   *queries = NIL;
 	pg_uuid_t  *keys = palloc_array(pg_uuid_t, list_length(writes));
+	CrmWrite  **changes = palloc_array(CrmWrite *, list_length(writes));
 	const CrmEntity *entity = ((CrmWrite *) linitial(writes))->entity;
 	int			n = 0;
 	int			fit;
@@ -371,8 +385,10 @@ read_back_queries(CrmConnection *conn, List *writes)
 	{
 		CrmWrite   *write = lfirst(lc);
 
-		if (write->read_back && write->kind == CRM_UPDATE && write->entity == entity)
-			keys[n++] = write->key;
+		if (!write->read_back || write->kind != CRM_UPDATE || write->entity != entity)
+			continue;
+		keys[n] = write->key;
+		changes[n++] = write;
 	}
 	for (int i = 0; i < n; i += fit)
 	{
@@ -382,6 +398,8 @@ read_back_queries(CrmConnection *conn, List *writes)
 		query->entity = entity;
 		query->filter = crm_condition_keys(entity, keys + i, fit);
 		queries = lappend(queries, query);
+		for (int j = i; j < i + fit; j++)
+			changes[j]->query = query;
 	}
 	return queries;
 }

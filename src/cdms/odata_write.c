@@ -80,17 +80,27 @@ judge_change(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *respon
 		crm_odata_refuse(conn, response, action_of(write));
 }
 
-/* The object that was made must be the one that was sent. */
 static void
-check_made(const CrmWrite *write, const CrmObject *made)
+judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
 {
-	if (memcmp(&write->key, &made->key, UUID_LEN) != 0)
-		crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
-										 crm_odata_key_text(&made->key)));
+	static const int statuses[] = {201, 200, 0};
+
+	if (crm_odata_is_one_of(response->status, statuses))
+	{
+		crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
+		write->answer = response;
+		write->outcome = CRM_DONE;
+	}
+	else if (crm_fault_read(response, NIL)->code == CRM_CODE_DUPLICATE_KEY)
+		write->outcome = CRM_DUPLICATE;
+	else
+		crm_odata_refuse(conn, response, action_of(write));
 }
 
+/* -------------------------------------------------------- what was made */
+
 static CrmObject *
-read_made(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity *entity)
+read_object(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity *entity)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	CrmObject  *made = NULL;
@@ -107,25 +117,35 @@ read_made(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity 
 	return made;
 }
 
+/* The object that was made must be the one that was sent. */
 static void
-judge_create(CrmConnection *conn, CrmWrite *write, const CrmHttpResponse *response)
+read_created(CrmConnection *conn, CrmWrite *write)
 {
-	static const int statuses[] = {201, 200, 0};
-	CrmObject  *made;
+	CrmObject  *made = read_object(conn, write->answer, write->entity);
 
-	if (crm_odata_is_one_of(response->status, statuses))
+	if (memcmp(&write->key, &made->key, UUID_LEN) != 0)
+		crm_builder_wrong_shape(psprintf("It made object %s, which was not asked for.",
+										 crm_odata_key_text(&made->key)));
+	write->made = made;
+	conn->objects++;
+}
+
+void
+crm_odata_read_made(CrmConnection *conn, List *writes)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
 	{
-		crm_odata_check_media_type(conn, response, crm_odata_format(conn)->expected);
-		made = read_made(conn, response, write->entity);
-		check_made(write, made);
-		write->made = made;
-		write->outcome = CRM_DONE;
-		conn->objects++;
+		CrmWrite   *write = lfirst(lc);
+
+		if (write->answer == NULL || write->made)
+			continue;
+		if (write->query)
+			crm_odata_read_back(conn, writes, write->query, write->answer);
+		else
+			read_created(conn, write);
 	}
-	else if (crm_fault_read(response, NIL)->code == CRM_CODE_DUPLICATE_KEY)
-		write->outcome = CRM_DUPLICATE;
-	else
-		crm_odata_refuse(conn, response, action_of(write));
 }
 
 /* ------------------------------------------------------------ the request */
@@ -179,7 +199,8 @@ crm_odata_check(CrmConnection *conn, const CrmEntity *entity, List *assignments)
 /*
  * Takes the error that was just thrown for the write's outcome, unless it is about
  * this session.  There is no subtransaction round it: only the network has been
- * used, and whoever gets an error as outcome ends by throwing it.
+ * used.  Whoever does more here leaves it half done: objects are read later
+ * (crm_odata_read_made), for that runs their tables' owners' code.
  */
 static void
 keep_error(CrmWrite *write, MemoryContext memory)

@@ -298,22 +298,14 @@ Datum
 crm_value_input(const CrmField *field, const char *text)
 {
 	CrmRights	former;
-	volatile Datum value = 0;
+	Datum		value;
 
 	if (field->pgtype == field->basetype || !OidIsValid(field->owner))
 		return call_input(field, text);
 
 	crm_rights_take(&former, field->owner);
-	/* Not every ERROR from here ends a transaction: a write's becomes its outcome. */
-	PG_TRY();
-	{
-		value = call_input(field, text);
-	}
-	PG_FINALLY();
-	{
-		crm_rights_give_back(&former);
-	}
-	PG_END_TRY();
+	value = call_input(field, text);
+	crm_rights_give_back(&former);
 	return value;
 }
 

@@ -299,7 +299,6 @@ judge(Sending *sending, Verdict *verdict)
 	{
 		case CRM_DONE:
 			sending->note->answered = true;
-			sending->object->made = sending->write.made;
 			break;
 		case CRM_MISSING:
 			judge_missing(sending, verdict);
@@ -365,6 +364,22 @@ take_group(List **objects)
 	return group;
 }
 
+/* What CDMS made of them, where the answers say it. */
+static void
+keep_made(CrmConnection *conn, List *sendings, List *writes)
+{
+	ListCell   *lc;
+
+	conn->protocol->read_made(conn, writes);
+	foreach(lc, sendings)
+	{
+		Sending    *sending = lfirst(lc);
+
+		if (sending->write.outcome == CRM_DONE)
+			sending->object->made = sending->write.made;
+	}
+}
+
 /* One after the other's answers are judged when all are there: nothing is forgotten. */
 static void
 send_group(List *group, List **sent, Verdict *verdict)
@@ -389,6 +404,7 @@ send_group(List *group, List **sent, Verdict *verdict)
 		judge(lfirst(lc), verdict);
 	if (verdict->refusal)
 		ReThrowError(verdict->refusal);
+	keep_made(conn, sendings, writes);
 }
 
 static int

@@ -47,10 +47,7 @@ check_write(const CrmWrite *write)
 
 	FUZZ_CHECK(failed == (write->error != NULL));
 	FUZZ_CHECK(write->made == NULL || memcmp(&write->made->key, &write->key, UUID_LEN) == 0);
-	if (write->outcome == CRM_DONE)
-		FUZZ_CHECK(write->kind != CRM_CREATE || write->made != NULL);
-	else
-		FUZZ_CHECK(write->made == NULL || write->kind == CRM_CREATE);
+	FUZZ_CHECK(write->made == NULL || write->outcome == CRM_DONE);
 	FUZZ_CHECK(!write->not_done || write->outcome != CRM_DONE);
 	if (failed)
 		FUZZ_CHECK(fuzz_is_text(write->error->message, strlen(write->error->message)));
@@ -69,6 +66,8 @@ judge_changes(const char *data, size_t size)
 	List	   *writes = list_make3(make_write(CRM_CREATE, CREATED),
 									make_write(CRM_UPDATE, CHANGED),
 									make_write(CRM_REMOVE, REMOVED));
+	CrmWrite   *created = linitial(writes);
+	CrmWrite   *changed = lsecond(writes);
 	List	   *queries = NIL;
 	ListCell   *cell;
 
@@ -76,7 +75,10 @@ judge_changes(const char *data, size_t size)
 		return;
 	conn.format = pg_ascii_tolower(data[0]) == 'a' ? CRM_FORMAT_ATOM : CRM_FORMAT_JSON;
 	if (data[0] >= 'a')
-		queries = list_make1(read_back(lsecond(writes)));
+	{
+		changed->query = read_back(changed);
+		queries = list_make1(unconstify(CrmQuery *, changed->query));
+	}
 	response.content_type = fuzz_string(data + 1, end - data - 1);
 	response.body = unconstify(char *, end + 1);
 	response.body_length = data + size - response.body;
@@ -84,6 +86,8 @@ judge_changes(const char *data, size_t size)
 	PG_TRY();
 	{
 		crm_odata_judge_batch(&conn, writes, queries, &response);
+		crm_odata_read_made(&conn, writes);
+		FUZZ_CHECK(created->outcome != CRM_DONE || created->made != NULL);
 	}
 	PG_FINALLY();
 	{

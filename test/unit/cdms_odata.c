@@ -560,7 +560,7 @@ assignments(void)
 					  cdms_assign(&entity->fields[1], "Cr\xC3\xA9\xC3\xA9"));
 }
 
-/* Writes one object; an error that is its outcome is thrown. */
+/* Writes one object, and reads what was made; an error that is its outcome is thrown. */
 static CrmWrite *
 write_one(CrmWriteKind kind, List *values)
 {
@@ -573,6 +573,7 @@ write_one(CrmWriteKind kind, List *values)
 	conn->protocol->write(conn, list_make1(one));
 	if (one->error)
 		ReThrowError(one->error);
+	conn->protocol->read_made(conn, list_make1(one));
 	return one;
 }
 
