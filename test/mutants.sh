@@ -80,6 +80,8 @@ mutant lock-timeout src/sync/apply.c 's/#define LOCK_TIMEOUT "10ms"/#define LOCK
 	isolation/read_waits_for_nobody
 mutant pending-protected src/sync/apply.c 's/^\s*keep_own_values(table, object, row, own);//' \
 	isolation/local_and_sync
+mutant lock-kept src/sync/statement.c 's/return statement->rollbacks == rollbacks;/return true;/' \
+	regress/store_locks
 mutant late-answer src/sync/apply.c 's/^\s*drop_late(&changes);//' \
 	tap/late_answer
 

@@ -33,6 +33,8 @@
 
 #define EXPECTED_ROWS 50		/* a page */
 
+static uint64 rollbacks = 0;	/* of subtransactions, in this session */
+
 struct CrmScan
 {
 	CrmStatement *statement;
@@ -142,6 +144,7 @@ plan_as_owner(CrmStatement *statement, CrmTable *table, List *quals)
 {
 	CrmRights	former;
 
+	statement->rollbacks = rollbacks;
 	if (quals != NIL)
 	{
 		plan(statement, table, quals);
@@ -183,6 +186,18 @@ crm_statement_prepare_rows(const char *sql, TupleDesc rows, CrmTable *table)
 	register_ENR(statement->rows, relation);
 	plan_as_owner(statement, table, NIL);
 	return statement;
+}
+
+bool
+crm_statement_is_locked(const CrmStatement *statement)
+{
+	return statement->rollbacks == rollbacks;
+}
+
+void
+crm_statement_at_subabort(void)
+{
+	rollbacks++;
 }
 
 /* Ways to find rows that read a table from end to end. */

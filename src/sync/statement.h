@@ -23,6 +23,7 @@ typedef struct CrmStatement
 	int			nparams;
 	Oid		   *types;
 	QueryEnvironment *rows;		/* where it reads crm_rows; NULL: it does not */
+	uint64		rollbacks;		/* of subtransactions, before it was planned */
 } CrmStatement;
 
 /*
@@ -30,7 +31,7 @@ typedef struct CrmStatement
  * types.  Names and operators in sql must be schema-qualified.  quals (may be NIL)
  * are further conditions, ANDed: their Vars have varno 1 and the store's attribute
  * numbers.  Row security applies as for the table's owner.  The result lives in the
- * current context and may be run as often as one likes in this transaction.
+ * current context and may be run as often as one likes in this subtransaction.
  *
  * ERROR 55006 when table or store are not any more what the description says.
  */
@@ -43,6 +44,16 @@ extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const O
  */
 extern CrmStatement *crm_statement_prepare_rows(const char *sql, TupleDesc rows,
 												CrmTable *table);
+
+/*
+ * Does the plan still have the locks under which it was made?  False where a
+ * subtransaction was rolled back since, which may have taken them with it: then the
+ * statement may not be run any more, for the store may be another by now.
+ */
+extern bool crm_statement_is_locked(const CrmStatement *statement);
+
+/* A subtransaction was rolled back. */
+extern void crm_statement_at_subabort(void);
 
 /*
  * A GUC nest level in which rows are found by index only.  What is planned while

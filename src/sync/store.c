@@ -155,7 +155,9 @@ field_column(CrmTable *table, int field)
 static CrmStatement *
 prepare(CrmStore *store, const char *sql, int nparams, const Oid *types, TupleDesc rows)
 {
-	MemoryContext before = MemoryContextSwitchTo(store->memory);
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext, "crm_sync statement",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(own);
 	int			level = crm_guc_by_index();
 	CrmStatement *statement;
 	Oid			user;
@@ -168,7 +170,26 @@ prepare(CrmStore *store, const char *sql, int nparams, const Oid *types, TupleDe
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(before);
+	MemoryContextSetParent(own, store->memory);
 	return statement;
+}
+
+/*
+ * One of the store's statements, fit to be run.  Without the lock that it was planned
+ * under it would miss what other sessions do to the store meanwhile: a row that it
+ * writes would not be in an index that is being built.
+ */
+static CrmStatement *
+ready(CrmStore *store, CrmStatement **kept, CrmStatement *(*prepare_it) (CrmStore *store))
+{
+	if (*kept && !crm_statement_is_locked(*kept))
+	{
+		MemoryContextDelete(GetMemoryChunkContext(*kept));
+		*kept = NULL;
+	}
+	if (*kept == NULL)
+		*kept = prepare_it(store);
+	return *kept;
 }
 
 /* Of rows to be written.  What the store's columns demand is theirs to check. */
@@ -323,10 +344,8 @@ crm_store_rows(CrmStore *store, const pg_uuid_t *keys, int n)
 	};
 	Datum		array = key_array(keys, n);
 
-	if (store->read == NULL)
-		store->read = prepare_read(store);
 	if (n > 0)
-		crm_statement_run(store->read, &array, NULL, keep_row, &visit);
+		crm_statement_run(ready(store, &store->read, prepare_read), &array, NULL, keep_row, &visit);
 	return visit.rows;
 }
 
@@ -355,9 +374,8 @@ crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
 	HTAB	   *locked = crm_key_hash("crm_sync locked rows", sizeof(pg_uuid_t));
 	Datum		array = key_array(keys, n);
 
-	if (store->lock == NULL)
-		store->lock = prepare_lock(store);
-	crm_statement_run(store->lock, &array, NULL, keep_locked, locked);
+	crm_statement_run(ready(store, &store->lock, prepare_lock), &array, NULL, keep_locked,
+					  locked);
 	return locked;
 }
 
@@ -471,9 +489,7 @@ write_objects(CrmStore *store, CrmStatement *statement, List *objects, HTAB *ver
 void
 crm_store_insert(CrmStore *store, List *objects, HTAB *written)
 {
-	if (store->insert == NULL)
-		store->insert = prepare_insert(store);
-	write_objects(store, store->insert, objects, NULL, written);
+	write_objects(store, ready(store, &store->insert, prepare_insert), objects, NULL, written);
 }
 
 static void
@@ -493,9 +509,8 @@ crm_store_update(CrmStore *store, List *objects, HTAB *versions, HTAB *written)
 		note_objects(objects, written);		/* nothing but keys */
 		return;
 	}
-	if (store->update == NULL)
-		store->update = prepare_update(store);
-	write_objects(store, store->update, objects, versions, written);
+	write_objects(store, ready(store, &store->update, prepare_update), objects, versions,
+				  written);
 }
 
 bool
@@ -504,9 +519,7 @@ crm_store_delete(CrmStore *store, const pg_uuid_t *key)
 	Datum		value = UUIDPGetDatum(key);
 	Write		write = {.values = &value};
 
-	if (store->delete == NULL)
-		store->delete = prepare_delete(store);
-	write.statement = store->delete;
+	write.statement = ready(store, &store->delete, prepare_delete);
 	run_pulled(store, &write);
 	return write.processed > 0;
 }

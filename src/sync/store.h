@@ -23,7 +23,8 @@ typedef struct CrmStoreRow
 } CrmStoreRow;
 
 /*
- * Statements on one store, planned when first needed.  Lives in the context it
+ * Statements on one store, planned when first needed, and again when the lock that they
+ * were planned under may be gone (crm_statement_is_locked).  Lives in the context it
  * was made in, until the end of the statement or transaction at most.
  */
 typedef struct CrmStore

@@ -11,6 +11,7 @@
 #include "sync/asked.h"
 #include "sync/connection.h"
 #include "sync/push.h"
+#include "sync/statement.h"
 #include "sync/table.h"
 #include "sync/xact.h"
 
@@ -73,6 +74,7 @@ on_subtransaction(SubXactEvent event, SubTransactionId self, SubTransactionId pa
 	crm_http_abandon_since(self);
 	crm_asked_at_subabort(self);
 	crm_age_at_subabort(self);
+	crm_statement_at_subabort();
 }
 
 void
