@@ -91,6 +91,11 @@ _PG_init(void)
 							"It runs where shared_preload_libraries has crm_sync. 0: never.",
 							&crm_worker_naptime, 10, 0, SECS_PER_DAY,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("crm_sync.worker_timeout",
+							"How long the background worker stays in a database, and at one transaction.",
+							"What takes longer is broken off, so that others get their turn.",
+							&crm_worker_timeout, 300, 1, SECS_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomBoolVariable("crm_sync.store_plans",
 							 "Whether queries are planned over stores.",
 							 "Off: all plans have foreign scans. The answers are the same.",

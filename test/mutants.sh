@@ -92,6 +92,10 @@ mutant read-back src/sync/push.c 's/^\s*crm_push_foreach_group(push, needs_read_
 	regress/write_update
 mutant intent src/sync/push.c 's/if (writes == NIL || (list_length(writes) == 1/if (true || (list_length(writes) == 1/' \
 	tap/crash
+mutant worker-limit src/sync/worker.c 's/^\s*enable_timeout_after(STATEMENT_TIMEOUT, limit_ms());//' \
+	tap/worker
+mutant worker-end src/sync/worker.c 's/^\s*enable_timeout_after(last_resort, 2 \* limit_ms());//' \
+	tap/worker
 mutant constraints src/sync/push.c 's/^\s*AfterTriggerSetState(stmt);//' \
 	regress/transactions
 

@@ -151,8 +151,10 @@ static OwnStatement pending_stores = {
 	0
 };
 
+/* Ever another comes first, lest one on which the worker dies keep it from all others. */
 static OwnStatement waiting_stores = {
-	"SELECT DISTINCT o.store::pg_catalog.oid FROM crm_sync.outbox o WHERE NOT o.parked AND NOT o.push",
+	"SELECT o.store::pg_catalog.oid FROM crm_sync.outbox o WHERE NOT o.parked AND NOT o.push "
+	"GROUP BY o.store ORDER BY pg_catalog.random()",
 	0
 };
 

@@ -44,6 +44,7 @@
 #define MAX_ROUNDS 100			/* of triggers writing in answer to a push */
 
 int			crm_mode = CRM_MODE_SYNC;
+int			crm_push_limit = 0;
 
 static bool due = false;
 
@@ -207,6 +208,7 @@ set_deadline(List *objects)
 	}
 	if (commit_timeout > 0)
 		crm_http_set_deadline(TimestampTzPlusMilliseconds(commit_start, commit_timeout),
+							  commit_timeout == crm_push_limit ? "crm_sync.worker_timeout" :
 							  "commit_timeout");
 }
 
@@ -460,13 +462,17 @@ push_soft(CrmPushKey *object)
 	List	   *outer = sent;
 	ErrorData  *error;
 	bool		again;
+	bool		cancelled;
 
 	/* Its writes are not undone with the others': it stays pending, and is repeated. */
 	sent = NIL;
 	error = crm_attempt(push_soft_rows, &push);
 	sent = outer;
-	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	cancelled = error && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	if (cancelled && crm_push_limit == 0)
 		ReThrowError(error);
+	if (cancelled)
+		soft_objects = NIL;		/* there is no time left for the others */
 	if (error && !is_collision(error))
 	{
 		if (push.rows == NIL)
@@ -579,7 +585,7 @@ crm_push_all(void)
 	ErrorData  *error;
 
 	commit_start = GetCurrentTimestamp();
-	commit_timeout = 0;
+	commit_timeout = crm_push_limit;
 	sent = NIL;
 	noted = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());

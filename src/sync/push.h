@@ -29,6 +29,13 @@ extern void crm_push_at_commit(void);
 extern void crm_push_pending_inserts(CrmTable *table, int limit);
 extern int64 crm_push_pending(CrmTable *table, int limit);
 
+/*
+ * Where nobody waits for the COMMIT, and it may be broken off: how long its requests may
+ * take, in milliseconds, whatever the servers' options say.  Being cancelled is a
+ * refusal of the change that it was at then.  0: as everybody else.
+ */
+extern int	crm_push_limit;
+
 /* Before the commit: sends all that. */
 extern void crm_push_all(void);
 

@@ -8,6 +8,10 @@
  * pending, a hundred objects a transaction, and the settling of interrupted
  * COMMITs; then it ends.  What it must not do twice is seen to by the locks that
  * everybody else takes as well.
+ *
+ * What it sends runs code of the tables' owners, and waits for their servers, while all
+ * the others wait for it.  So it stays for crm_sync.worker_timeout, and what takes it
+ * longer than that is cancelled; where that is caught, the worker ends.
  */
 #include "postgres.h"
 
@@ -29,6 +33,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "sync/intent.h"
 #include "sync/ledger.h"
@@ -40,6 +46,7 @@
 #define RESTART_SECONDS 10
 
 int			crm_worker_naptime = 10;
+int			crm_worker_timeout = 300;
 
 /* ---------------------------------------------------------- the launcher */
 
@@ -153,6 +160,43 @@ crm_launcher_main(Datum arg)
 
 /* ------------------------------------------------------------ the worker */
 
+static TimestampTz began;		/* when this worker did */
+static TimeoutId last_resort;
+
+static int
+limit_ms(void)
+{
+	return crm_worker_timeout * 1000;
+}
+
+static bool
+is_over(void)
+{
+	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(), limit_ms());
+}
+
+/* An owner's code can catch that it is cancelled, and go on. */
+static void
+end_process(void)
+{
+	kill(MyProcPid, SIGTERM);
+}
+
+static void
+limit_time(void)
+{
+	enable_timeout_after(STATEMENT_TIMEOUT, limit_ms());
+	enable_timeout_after(last_resort, 2 * limit_ms());
+}
+
+static void
+lift_limit(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	disable_timeout(last_resort, false);
+	QueryCancelPending = false;
+}
+
 /*
  * Calls act in a transaction of its own.  What fails is logged, and does not keep
  * the others waiting.
@@ -160,6 +204,9 @@ crm_launcher_main(Datum arg)
 static void
 in_transaction(void (*act) (void *arg), void *arg)
 {
+	if (is_over())
+		return;
+	limit_time();
 	PG_TRY();
 	{
 		StartTransactionCommand();
@@ -167,10 +214,12 @@ in_transaction(void (*act) (void *arg), void *arg)
 		act(arg);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		lift_limit();
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		lift_limit();
 		EmitErrorReport();
 		AbortCurrentTransaction();
 		FlushErrorState();
@@ -244,7 +293,7 @@ send_store(Oid store)
 	{
 		before = sending.waiting;
 		in_transaction(send_some, &sending);
-	} while (sending.waiting > 0 && (before == 0 || sending.waiting < before));
+	} while (!is_over() && sending.waiting > 0 && (before == 0 || sending.waiting < before));
 }
 
 void
@@ -257,11 +306,14 @@ crm_worker_main(Datum database)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
 	pgstat_report_appname("crm_sync worker");
+	began = GetCurrentTimestamp();
+	last_resort = RegisterTimeout(USER_TIMEOUT, end_process);
+	crm_push_limit = limit_ms() / 2;	/* so that a silent server is no cancelled change */
 
 	work.memory = AllocSetContextCreate(TopMemoryContext, "crm_sync work", ALLOCSET_DEFAULT_SIZES);
 	in_transaction(find_work, &work);
-	foreach(lc, work.sites)
-		in_transaction(settle_site, lfirst(lc));
 	foreach(lc, work.stores)
 		send_store(lfirst_oid(lc));
+	foreach(lc, work.sites)
+		in_transaction(settle_site, lfirst(lc));
 }

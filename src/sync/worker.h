@@ -12,6 +12,12 @@
 /* Setting crm_sync.worker_naptime: seconds between two rounds; 0: none. */
 extern int	crm_worker_naptime;
 
+/*
+ * Setting crm_sync.worker_timeout: seconds after which a worker begins nothing more,
+ * and those that one transaction of its may take.
+ */
+extern int	crm_worker_timeout;
+
 /* Has the postmaster start it; to be called while it preloads libraries. */
 extern void crm_worker_init(void);
 

@@ -87,6 +87,86 @@ $node->start;
 soon(q{SELECT unresolved = 0 FROM crm_sync.status WHERE entity = 'Contact'}, 'the worker settles it');
 is(sql(q{SELECT cdms.count('Contact')}), $before, 'CDMS has nothing of it');
 
+# One owner's code takes for ever, in the worker only: the change is parked, the others
+# get their turn.
+sub queue
+{
+	my ($n, $table) = @_;
+	sql("INSERT INTO crm.$table (id, name) VALUES ('44444444-0000-4000-8000-00000000000$n', 'Number $n')");
+	return;
+}
+
+sub arrives
+{
+	my ($n, $name) = @_;
+	soon("SELECT count(*) = 0 FROM crm_sync.pending WHERE key::text LIKE '4444%$n'", $name);
+	is(sql("SELECT cdms.get('Account', '44444444-0000-4000-8000-00000000000$n', 'Name')"), "Number $n", '... in CDMS');
+	return;
+}
+
+$node->append_conf('postgresql.conf', "crm_sync.worker_timeout = '5s'");
+$node->reload;
+sql(q{
+	CREATE FUNCTION crm.is_fine(text) RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN
+		IF current_setting('application_name') = '' THEN PERFORM pg_sleep(100000); END IF;
+		RETURN true;
+	END $$;
+	CREATE DOMAIN crm.fine AS text CHECK (crm.is_fine(VALUE));
+	CREATE FOREIGN TABLE crm.slow (
+		id   uuid OPTIONS (property 'AccountId') NOT NULL,
+		name crm.fine OPTIONS (property 'Name')
+	) SERVER cdms OPTIONS (entity 'Account', writes 'queue');
+	SELECT crm_sync.create_store('crm.slow');
+});
+queue(1, 'slow');
+soon(q{SELECT count(*) = 1 FROM crm_sync.failed WHERE key::text LIKE '4444%1' AND last_error LIKE 'canceling statement%'},
+	'what takes too long is cancelled and parked');
+queue(2, 'queued');
+arrives(2, 'and holds up nothing');
+
+# Code that is not to be cancelled ends the worker; in other databases nobody notices.
+sql(q{
+	CREATE OR REPLACE FUNCTION crm.is_fine(text) RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE current_setting('application_name') = '' LOOP
+			BEGIN
+				PERFORM pg_sleep(100000);
+			EXCEPTION WHEN query_canceled THEN NULL;
+			END;
+		END LOOP;
+		RETURN true;
+	END $$;
+});
+queue(3, 'slow');
+soon(q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'crm_sync worker' AND wait_event = 'PgSleep'},
+	'the worker hangs');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+CrmTest::simulator($node, 'other');
+$node->safe_psql('other', q{
+	CREATE EXTENSION crm_sync;
+	SELECT cdms.create_server();
+	CREATE FOREIGN TABLE queued (id uuid OPTIONS (property 'AccountId') NOT NULL, name text OPTIONS (property 'Name'))
+		SERVER cdms OPTIONS (entity 'Account', writes 'queue');
+	SELECT crm_sync.create_store('queued');
+	INSERT INTO queued (name) VALUES ('Other');
+});
+queue(4, 'queued');
+ok($node->poll_query_until('other', q{SELECT count(*) = 0 FROM crm_sync.pending}), 'another database gets its turn');
+arrives(4, 'and so does another table');
+sql(q{CREATE OR REPLACE FUNCTION crm.is_fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT true'});
+arrives(3, 'what did not fail is tried again');
+
+# A server that does not answer, and may take its time: nothing is wrong with the change.
+sql(q{
+	ALTER SERVER cdms OPTIONS (ADD request_timeout '20d', ADD commit_timeout '20d');
+	SELECT cdms.fault('hang', '--verb', 'POST', '--times', '2');
+});
+queue(5, 'queued');
+soon(q{SELECT count(*) = 1 FROM crm_sync.pending WHERE key::text LIKE '4444%5' AND attempts > 0},
+	'a silent server is given up');
+arrives(5, 'and asked again');
+
 # Off.
 $node->append_conf('postgresql.conf', 'crm_sync.worker_naptime = 0');
 $node->reload;
