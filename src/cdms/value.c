@@ -33,6 +33,8 @@
 #include "net/xml.h"
 #include "rights.h"
 
+#define MOST_DECIMAL_DIGITS 29	/* of an Edm.Decimal */
+
 /* ------------------------------------------------- a property in the CONTEXT */
 
 static void
@@ -215,7 +217,11 @@ normal_int64(const char *text)
 static char *
 normal_decimal(const char *text)
 {
-	return DatumGetCString(DirectFunctionCall1(numeric_out, read_numeric(text)));
+	Datum		number = read_numeric(text);
+	char	   *normal = DatumGetCString(DirectFunctionCall1(numeric_out, number));
+
+	pfree(DatumGetPointer(number));
+	return normal;
 }
 
 /* The shortest text that reads back as the same number. */
@@ -309,6 +315,47 @@ crm_value_input(const CrmField *field, const char *text)
 	return value;
 }
 
+static void
+refuse_number(CrmType scalar, const char *text)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("value \"%s\" is out of range for type %s",
+					text, crm_type_name(scalar))));
+}
+
+/*
+ * Type numeric would make 131,000 digits of "1e131071", and an answer can have many of
+ * these.  It takes underscores among digits.
+ */
+static void
+check_exponent(const char *text)
+{
+	const char *exponent = strpbrk(text, "eE");
+	int			number = 0;
+
+	if (exponent == NULL)
+		return;
+	for (const char *c = exponent + 1; *c && number <= MOST_DECIMAL_DIGITS; c++)
+	{
+		if (isdigit((unsigned char) *c))
+			number = number * 10 + (*c - '0');
+	}
+	if (number > MOST_DECIMAL_DIGITS)
+		refuse_number(CRM_DECIMAL, text);
+}
+
+/* By way of the normal form, which the objects' memory need not hold as well. */
+static Datum
+read_normal(const CrmField *field, const char *text)
+{
+	char	   *normal = scalars[field->scalar].normal(text);
+	Datum		value = crm_value_input(field, normal);
+
+	pfree(normal);
+	return value;
+}
+
 Datum
 crm_value_read(const CrmField *field, const char *text)
 {
@@ -318,10 +365,9 @@ crm_value_read(const CrmField *field, const char *text)
 
 	Assert(field->bound);
 	enter_property(&context, field);
-	if (short_cut)
-		value = short_cut->read(text);
-	else
-		value = crm_value_input(field, scalars[field->scalar].normal(text));
+	if (field->scalar == CRM_DECIMAL)
+		check_exponent(text);
+	value = short_cut ? short_cut->read(text) : read_normal(field, text);
 	leave_property(&context);
 	return value;
 }
@@ -427,15 +473,6 @@ text_of(Datum value, Oid type)
 }
 
 /* --------------------------------------------------------------- fit to send */
-
-static void
-refuse_number(CrmType scalar, const char *text)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("value \"%s\" is out of range for type %s",
-					text, crm_type_name(scalar))));
-}
 
 /* SQL Server's datetime, in which CRM 2011 keeps moments, begins with 1753. */
 static void

@@ -89,6 +89,40 @@ test_read_refuses(void)
 	CHECK(strstr(unit_error->context, "property \"P\" of CDMS") != NULL);
 }
 
+/* A few letters that stand for many digits are refused before they become these. */
+static void
+test_read_exponents(void)
+{
+	static const char *const wires[] = {
+		"1e131071", "1E+30", "1e-16383", "-1e1_31071", "1e00030", "1e99999999999999999999"
+	};
+	Size		before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+
+	for (int i = 0; i < lengthof(wires); i++)
+	{
+		CHECK_ERROR("22003", read_as(CRM_DECIMAL, NUMERICOID, wires[i]));
+		CHECK_STR(unit_error->message,
+				  psprintf("value \"%s\" is out of range for type Edm.Decimal", wires[i]));
+		CHECK_ERROR("22003", read_as(CRM_DECIMAL, TEXTOID, wires[i]));
+	}
+	CHECK(MemoryContextMemAllocated(CurrentMemoryContext, true) - before < 64 * 1024);
+	CHECK_STR(read_as(CRM_DECIMAL, NUMERICOID, "-1.5e28"), "-15000000000000000000000000000");
+	CHECK_STR(read_as(CRM_DECIMAL, TEXTOID, "1E-9"), "0.000000001");
+}
+
+/* A text column's values are kept, and beside them nothing. */
+static void
+test_read_memory(void)
+{
+	CrmField   *field = cdms_field("P", CRM_DECIMAL, TEXTOID);
+	char	   *digits = psprintf("1.%0*d", 10000, 0);
+	Size		before = MemoryContextMemAllocated(CurrentMemoryContext, true);
+
+	for (int i = 0; i < 300; i++)
+		pfree(DatumGetPointer(crm_value_read(field, digits)));
+	CHECK(MemoryContextMemAllocated(CurrentMemoryContext, true) - before < 256 * 1024);
+}
+
 /* As on assignment: only blanks are cut without a word. */
 static void
 test_read_typmod(void)
@@ -380,6 +414,8 @@ test_decimals(void)
 static const UnitTest tests[] = {
 	{"reads each type", test_read},
 	{"refuses what is none, and names the property", test_read_refuses},
+	{"refuses decimals that a few letters make of many digits", test_read_exponents},
+	{"keeps of a value its column's form only", test_read_memory},
 	{"cuts and rounds as an assignment does", test_read_typmod},
 	{"a text column gets one text for one value", test_read_text_columns},
 	{"moments come in all their forms", test_moments},
