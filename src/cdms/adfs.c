@@ -68,12 +68,27 @@ readable_url(const Walk *walk, const char *url)
 	return copy;
 }
 
+/* Once there are too many no page is quoted, and one more does not matter. */
+static void
+note_secret(Walk *walk, const char *text)
+{
+	ListCell   *lc;
+
+	foreach(lc, walk->secrets)
+	{
+		if (strcmp(lfirst(lc), text) == 0)
+			return;
+	}
+	if (list_length(walk->secrets) <= CRM_MOST_SECRETS)
+		walk->secrets = lappend(walk->secrets, pstrdup(text));
+}
+
 /* Tokens are in queries and in values that pages had us send. */
 static void
 note_token(Walk *walk, const char *text)
 {
 	if (strlen(text) >= SHORTEST_TOKEN)
-		walk->secrets = lappend(walk->secrets, pstrdup(text));
+		note_secret(walk, text);
 }
 
 /* ---------------------------------------------------------------- where to */
@@ -361,13 +376,15 @@ static CrmHttpResponse *
 send_request(Walk *walk)
 {
 	CrmHttpResponse *response;
+	ListCell   *lc;
 
 	walk->request.headers = list_make1("Accept: text/html");
 	if (walk->request.body)
 		walk->request.headers = lappend(walk->request.headers,
 										"Content-Type: application/x-www-form-urlencoded");
 	response = crm_http_send(walk->conn->http, &walk->request);
-	walk->secrets = list_concat(walk->secrets, crm_login_secrets(walk->conn, response));
+	foreach(lc, crm_login_secrets(walk->conn, response))
+		note_secret(walk, lfirst(lc));
 	return response;
 }
 

@@ -111,7 +111,8 @@ read_object(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntit
 	}
 	PG_CATCH();
 	{
-		crm_words_rethrow(memory, response->body, crm_login_secrets(conn, response));
+		crm_words_rethrow(memory, response->body, response->body_length,
+						  crm_login_secrets(conn, response));
 	}
 	PG_END_TRY();
 	return made;

@@ -9,9 +9,14 @@
 #include "utils/ascii.h"
 
 #include "cdms/words.h"
+#include "net/http.h"
 
 #define SHORTEST_SECRET 4		/* bytes */
 #define LONGEST_TEXT (64 * 1024)	/* bytes, of which a message shows 2,000 */
+#define LONGEST_NUMBER 32		/* bytes of an entity's, with its semicolon */
+#define MOST_LETTERS (4 * 1000 * 1000)	/* that a search looks at, in a tenth of a second or so */
+#define MOST_FOR_A_BYTE 8		/* bytes that one beyond ASCII may become: taken for Latin-1
+								 * and written in UTF-8 three times */
 #define HIDDEN "(hidden)"
 
 /* ------------------------------------------------------------ written letters */
@@ -102,7 +107,8 @@ numeric_entity(const char *at, uint32 *letter)
 	char	   *end;
 	unsigned long number;
 
-	if (strncmp(at, "&#", 2) != 0 || !isxdigit((unsigned char) *digits))
+	if (strncmp(at, "&#", 2) != 0 || !isxdigit((unsigned char) *digits) ||
+		memchr(digits, ';', strnlen(digits, LONGEST_NUMBER)) == NULL)
 		return 0;
 	number = strtoul(digits, &end, hex ? 16 : 10);
 	if (*end != ';' || !is_valid_unicode_codepoint(number))
@@ -165,34 +171,120 @@ static const Form forms[] = {
 
 /* --------------------------------------------------------------------- hiding */
 
+typedef struct Secret
+{
+	const char *text;
+	bool		mostly_ascii;	/* enough that it is known by that */
+} Secret;
+
+/*
+ * A search of one text.  A server may choose both the text and the secrets, its cookies,
+ * so that nearly each is nearly everywhere: what the search may cost is counted.
+ */
+typedef struct Search
+{
+	Secret	   *secrets;
+	int			nsecrets;
+	bool		begins[256];	/* may a secret begin with this byte? */
+	int			left;			/* letters that it may yet look at */
+} Search;
+
 static bool
 is_foreign(unsigned char byte)
 {
 	return IS_HIGHBIT_SET(byte);
 }
 
-/* Enough ASCII in it that it is known by that? */
+/* Beyond ASCII, or what another encoding made of that? */
+static bool
+was_foreign(unsigned char byte)
+{
+	return is_foreign(byte) || byte == '?';
+}
+
+static bool
+is_continuation(unsigned char byte)
+{
+	return (byte & 0xC0) == 0x80;
+}
+
 static bool
 is_mostly_ascii(const char *secret)
 {
 	int			n = 0;
 
-	while (*secret)
+	while (*secret && n < SHORTEST_SECRET)
 		n += is_foreign(*secret++) ? 0 : 1;
 	return n >= SHORTEST_SECRET;
 }
 
-/* Behind the letters beyond ASCII that are here, or what another encoding made of them. */
-static const char *
-skip_foreign(const char *at, Form form)
+static void
+add_secret(Search *search, const char *text)
 {
-	Letter		letter = form(at);
-
-	while (letter.length > 0 && (is_foreign(letter.bytes[0]) || letter.bytes[0] == '?'))
+	search->secrets[search->nsecrets++] = (Secret) {text, is_mostly_ascii(text)};
+	for (int byte = 0; byte < lengthof(search->begins); byte++)
 	{
-		at += letter.length;
-		letter = form(at);
+		if (byte == (unsigned char) text[0] || (is_foreign(text[0]) && was_foreign(byte)))
+			search->begins[byte] = true;
 	}
+}
+
+static Search
+search_for(const List *secrets)
+{
+	Search		search = {
+		.secrets = palloc_array(Secret, list_length(secrets) + 1),
+		.left = MOST_LETTERS
+	};
+	ListCell   *lc;
+
+	foreach(lc, secrets)
+	{
+		if (strnlen(lfirst(lc), SHORTEST_SECRET) == SHORTEST_SECRET)
+			add_secret(&search, lfirst(lc));
+	}
+	return search;
+}
+
+/* Too much was to be looked at: nothing more is known of the text. */
+static bool
+is_given_up(const Search *search)
+{
+	return search->left <= 0;
+}
+
+/* To one who has given up the text ends. */
+static Letter
+look(Search *search, const char *at, Form form)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (is_given_up(search))
+		return (Letter) {0};
+	search->left--;
+	return form(at);
+}
+
+/* How many bytes of the secret, from one beyond ASCII on, may have become others. */
+static int
+foreign_length(Search *search, const char *secret)
+{
+	int			n = 0;
+
+	while (is_foreign(secret[0]) && was_foreign(secret[n]))
+		n++;
+	search->left -= n;
+	return n;
+}
+
+/* Behind the letters here, so many at most, that such bytes may have become. */
+static const char *
+skip_foreign(Search *search, const char *at, int most, Form form)
+{
+	Letter		letter;
+
+	while (most-- > 0 && (letter = look(search, at, form)).length > 0 &&
+		   was_foreign(letter.bytes[0]))
+		at += letter.length;
 	return at;
 }
 
@@ -201,82 +293,118 @@ skip_foreign(const char *at, Form form)
  * here.  Letters beyond ASCII may have become others, and more or fewer, on the way.
  */
 static int
-secret_length(const char *text, const char *secret, Form form)
+secret_length(Search *search, const char *text, const Secret *secret, Form form)
 {
 	const char *at = text;
-	const char *left = secret;
+	const char *left = secret->text;
 
 	while (*left)
 	{
-		Letter		letter = form(at);
+		Letter		letter = look(search, at, form);
+		const char *behind;
+		int			length;
 
 		if (letter.length == 0)
-			return left - secret >= SHORTEST_SECRET ? at - text : 0;
+			return left - secret->text >= SHORTEST_SECRET ? at - text : 0;
 		if (strncmp((char *) letter.bytes, left, letter.nbytes) == 0)
 		{
 			at += letter.length;
 			left += letter.nbytes;
 			continue;
 		}
-		if (!is_foreign(*left) || skip_foreign(at, form) == at || !is_mostly_ascii(secret))
+		if (!secret->mostly_ascii)
 			return 0;
-		at = skip_foreign(at, form);
-		while (is_foreign(*left))
-			left++;
+		length = foreign_length(search, left);
+		behind = skip_foreign(search, at, length * MOST_FOR_A_BYTE, form);
+		if (behind == at)
+			return 0;
+		at = behind;
+		left += length;
 	}
 	return at - text;
 }
 
 /* Of the secrets that are here the longest. */
 static int
-hidden_length(const char *text, const List *secrets)
+hidden_length(Search *search, const char *text)
 {
 	int			longest = 0;
-	ListCell   *lc;
 
-	foreach(lc, secrets)
+	for (int i = 0; i < lengthof(forms); i++)
 	{
-		const char *secret = lfirst(lc);
+		Letter		first = look(search, text, forms[i]);
 
-		if (strlen(secret) < SHORTEST_SECRET)
-			continue;
-		for (int i = 0; i < lengthof(forms); i++)
-			longest = Max(longest, secret_length(text, secret, forms[i]));
+		for (int j = 0; search->begins[first.bytes[0]] && j < search->nsecrets; j++)
+			longest = Max(longest, secret_length(search, text, &search->secrets[j], forms[i]));
 	}
 	return longest;
 }
 
-char *
-crm_words_hide(const char *text, const List *secrets)
+/* Secrets that are not all known can't be hidden. */
+static bool
+are_too_many(const List *secrets)
 {
-	char	   *cut = pnstrdup(text, LONGEST_TEXT);
+	return list_length(secrets) > CRM_MOST_SECRETS;
+}
+
+/*
+ * As crm_words_hide; no more of it than has so many bytes beside white space.  A letter
+ * is not cut in two by that.
+ */
+static char *
+hide_in(const char *text, int enough, const List *secrets)
+{
+	const char *at = pnstrdup(text, LONGEST_TEXT);
+	Search		search = search_for(secrets);
 	StringInfoData shown;
 
+	if (are_too_many(secrets))
+		return pstrdup(HIDDEN);
 	initStringInfo(&shown);
-	for (const char *at = cut; *at;)
+	while (*at && (enough > 0 || is_continuation(*at)))
 	{
-		int			length = hidden_length(at, secrets);
+		int			length = hidden_length(&search, at);
 
-		CHECK_FOR_INTERRUPTS();
+		if (is_given_up(&search))
+		{
+			appendStringInfoString(&shown, HIDDEN);
+			break;
+		}
 		if (length > 0)
 			appendStringInfoString(&shown, HIDDEN);
 		else
 			appendStringInfoChar(&shown, *at);
+		enough -= length > 0 ? strlen(HIDDEN) : !isspace((unsigned char) *at);
 		at += Max(length, 1);
 	}
 	return shown.data;
 }
 
+char *
+crm_words_hide(const char *text, const List *secrets)
+{
+	return hide_in(text, LONGEST_TEXT, secrets);
+}
+
 static bool
 has_secret(const char *text, const List *secrets)
 {
-	for (; *text; text++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (hidden_length(text, secrets) > 0)
-			return true;
-	}
-	return false;
+	Search		search = search_for(secrets);
+
+	while (*text && hidden_length(&search, text) == 0 && !is_given_up(&search))
+		text++;
+	return *text != '\0';
+}
+
+/* A search sees neither behind a zero byte nor through another encoding. */
+static bool
+may_have_secret(const char *answer, size_t length, const List *secrets)
+{
+	if (secrets == NIL)
+		return false;
+	return are_too_many(secrets) || length > INT_MAX ||
+		pg_encoding_verifymbstr(PG_UTF8, answer, length) != length ||
+		has_secret(answer, secrets);
 }
 
 static char *
@@ -286,7 +414,7 @@ hide(char *text, const List *secrets)
 }
 
 void
-crm_words_rethrow(MemoryContext memory, const char *answer, const List *secrets)
+crm_words_rethrow(MemoryContext memory, const char *answer, size_t length, const List *secrets)
 {
 	ErrorData  *error;
 
@@ -296,10 +424,13 @@ crm_words_rethrow(MemoryContext memory, const char *answer, const List *secrets)
 	MemoryContextSwitchTo(memory);
 	error = CopyErrorData();
 	FlushErrorState();
-	error->message = hide(error->message, secrets);
+	error->message = are_too_many(secrets) ? pstrdup("CDMS's answer can't be read") :
+		hide(error->message, secrets);
 	/* A parser may quote a part of a secret. */
-	if (error->detail && has_secret(answer, secrets))
-		error->detail = pstrdup("It repeats a password or a cookie, and is not quoted.");
+	if (error->detail && may_have_secret(answer, length, secrets))
+		error->detail = pstrdup("It may repeat a password or a cookie, and is not quoted.");
+	else
+		error->detail = hide(error->detail, secrets);
 	error->context = hide(error->context, secrets);
 	ReThrowError(error);
 }
@@ -344,7 +475,7 @@ char *
 crm_words_tidy(const char *text, int limit, const List *secrets)
 {
 	bool		utf8;
-	char	   *line = readable(crm_words_hide(text, secrets), &utf8);
+	char	   *line = readable(hide_in(text, limit, secrets), &utf8);
 	int			n = 0;
 
 	for (const char *c = line; *c; c++)

@@ -19,16 +19,19 @@ extern char *crm_words_tidy(const char *text, int limit, const List *secrets);
  * A copy, of 64 kB at most, with "(hidden)" in the place of each secret: as it is,
  * percent-encoded, or escaped for HTML or JSON; also of one that breaks off where the
  * text does.  One of less than four bytes is not looked for: it is in every other word.
+ * All of the text is hidden where there are more secrets than CRM_MOST_SECRETS, and its
+ * rest where it would take too long to find them.
  */
 extern char *crm_words_hide(const char *text, const List *secrets);
 
 /*
  * In a PG_CATCH: throws the error on with secrets hidden in all that it says.  For
  * readers of answers, whose errors quote what they stumble over: no DETAIL of an answer
- * with a secret in it.  memory: what was the current context before.
+ * that has a secret in it, or may have one: it is long, or not in UTF-8.  memory: what was
+ * the current context before; answer is NUL-terminated after length bytes.
  */
 pg_noreturn extern void crm_words_rethrow(MemoryContext memory, const char *answer,
-										  const List *secrets);
+										  size_t length, const List *secrets);
 
 /*
  * The letter that an HTML entity stands for ("&amp;", "&#233;"), and its length; 0:

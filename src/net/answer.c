@@ -114,12 +114,29 @@ static const struct
 	{"Set-Cookie:", true, true}
 };
 
+/* Is it known, or is it known already that they are too many? */
+static bool
+answer_has_secret(const CrmHttpExchange *exchange, const char *value)
+{
+	int			n = 0;
+
+	for (struct curl_slist *secret = exchange->secrets; secret != NULL; secret = secret->next, n++)
+	{
+		if (strcmp(secret->data, value) == 0)
+			return true;
+	}
+	return n > CRM_MOST_SECRETS;
+}
+
 static void
 answer_keep_secret(CrmHttpExchange *exchange, const char *from, const char *end)
 {
 	char	   *value = strndup(from, end - from);
-	struct curl_slist *longer = value != NULL ? curl_slist_append(exchange->secrets, value) : NULL;
+	struct curl_slist *longer = NULL;
 
+	if (value != NULL)
+		longer = answer_has_secret(exchange, value) ? exchange->secrets :
+			curl_slist_append(exchange->secrets, value);
 	free(value);
 	if (longer == NULL)
 		crm_exchange_stop(exchange, STOP_NO_MEMORY);

@@ -81,6 +81,9 @@ typedef struct CrmHttpRequest
 	bool		confidential;	/* the log shows no query */
 } CrmHttpRequest;
 
+/* Of an answer with more of them no words can be quoted without any. */
+#define CRM_MOST_SECRETS 64
+
 typedef struct CrmHttpResponse
 {
 	int			status;
@@ -91,8 +94,9 @@ typedef struct CrmHttpResponse
 	TimestampTz date;			/* the server's Date header, of the years 1970
 								 * to 9999; 0: absent or no such date */
 	int			retry_after;	/* seconds; -1: no such header */
-	List	   *secrets;		/* of char *: cookies and logins that the request
-								 * went with, and the cookies that came */
+	List	   *secrets;		/* of char *, each once: cookies and logins that the
+								 * request went with, and the cookies that came; not
+								 * all where they are more than CRM_MOST_SECRETS */
 } CrmHttpResponse;
 
 /* Opens no connection yet.  Never fails but for want of memory. */

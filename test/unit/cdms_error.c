@@ -214,6 +214,127 @@ test_secrets(void)
 	CHECK_STR(crm_words_tidy("a long\nsecret", 8, list_make1("long\nsecret")), "a (hidde");
 }
 
+/* Beyond ASCII letters may have become others, but not any number of them. */
+static void
+test_secrets_of_other_letters(void)
+{
+	const List *secret = list_make1("\xC3\xA9?pass\xC3\xA9");
+
+	CHECK_STR(crm_words_hide("a ??pass? b", secret), "a (hidden) b");
+	CHECK_STR(crm_words_hide("a \xC3\x83\xC2\xA9?pass\xC3\x83\xC2\xA9 b", secret), "a (hidden) b");
+	CHECK_STR(crm_words_hide("a &#195;&#169;?pass&#0233; b", secret), "a (hidden) b");
+	CHECK_STR(crm_words_hide("a ?????????? b", secret), "a ?????????? b");
+	CHECK_STR(crm_words_hide("a pass?", secret), "a pass?");
+}
+
+/* As many secrets, each of this form, as a server can set cookies. */
+static List *
+cookies(int n, const char *form)
+{
+	List	   *secrets = NIL;
+
+	while (n-- > 0)
+		secrets = lappend(secrets, psprintf("%s%04d", form, n));
+	return secrets;
+}
+
+static char *
+repeated(char letter, size_t n)
+{
+	char	   *text = palloc_extended(n + 1, MCXT_ALLOC_HUGE);
+
+	memset(text, letter, n);
+	text[n] = '\0';
+	return text;
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
+
+/*
+ * Where a search would take long the rest is hidden: what is shown tells how far it came.
+ * What a message does not show is not searched.
+ */
+static void
+test_long_search(void)
+{
+	const char *foreign = repeated('\xE9', 4000);
+	const char *marks = repeated('?', 65000);
+	const char *shown = crm_words_hide(marks, cookies(64, foreign));
+
+	CHECK(strlen(shown) < 1000);
+	CHECK(ends_with(shown, "(hidden)"));
+	shown = crm_words_hide(marks, cookies(64, "\xC3\xA9"));
+	CHECK(strlen(shown) < 10000);
+	CHECK(ends_with(shown, "?(hidden)"));
+	shown = crm_words_hide(repeated('a', 65000), cookies(64, repeated('a', 1000)));
+	CHECK(strlen(shown) < 1000);
+	CHECK_INT(strlen(crm_words_hide(marks, list_make1("sEcret"))), 65000);
+	CHECK_STR(crm_words_tidy(marks, 200, list_make1("\xC3\xA9pass")), pnstrdup(marks, 200));
+	CHECK_STR(crm_words_tidy(psprintf("%s\xE6\x9D\xB1\xE6\x9D\xB1", repeated(' ', 3000)), 5, NIL),
+			  "\xE6\x9D\xB1");
+	CHECK_STR(crm_words_tidy("a secret that is cut", 5, list_make1("secret that")), "a (hi");
+}
+
+/* What CRM_MOST_SECRETS promises. */
+static void
+test_many_secrets(void)
+{
+	CHECK_STR(crm_words_hide("a word", cookies(64, "cookie")), "a word");
+	CHECK_STR(crm_words_hide("a word", cookies(65, "cookie")), "(hidden)");
+	CHECK_STR(crm_words_tidy("a word", 200, cookies(65, "cookie")), "(hidden)");
+}
+
+/* What a reader says of such an answer, with its secrets hidden. */
+static void
+read_in_vain(const char *detail, const char *answer, size_t length, const List *secrets)
+{
+	MemoryContext memory = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_XML_CONTENT),
+				 errmsg("no XML: \"%s\"", detail), errdetail_internal("%s", detail)));
+	}
+	PG_CATCH();
+	{
+		crm_words_rethrow(memory, answer, length, secrets);
+	}
+	PG_END_TRY();
+}
+
+static void
+check_detail(const char *want, const char *answer, size_t length, const List *secrets)
+{
+	CHECK_ERROR("2200N", read_in_vain("x", answer, length, secrets));
+	CHECK_STR(unit_error->detail, want);
+}
+
+static void
+test_rethrown(void)
+{
+	static const char unquoted[] = "It may repeat a password or a cookie, and is not quoted.";
+	static const char wide[] = "<\0p\0a\0s\0s\0w\0o\0r\0d\0>\0";
+	const List *secrets = list_make1("password");
+
+	check_detail("x", "<x>\xC3\xA9", 5, secrets);
+	check_detail(unquoted, "<password>", 10, secrets);
+	check_detail(unquoted, wide, sizeof(wide) - 1, secrets);
+	check_detail(unquoted, "<x>\xE9", 4, secrets);
+	check_detail("x", "<x>\xE9", 4, NIL);
+	check_detail(unquoted, repeated('x', 60000000), 60000000, secrets);
+	check_detail(unquoted, "<x>", 3, cookies(65, "cookie"));
+	CHECK_STR(unit_error->message, "CDMS's answer can't be read");
+
+	CHECK_ERROR("2200N", read_in_vain("A password.", "<x>", 3, secrets));
+	CHECK_STR(unit_error->message, "no XML: \"A (hidden).\"");
+	CHECK_STR(unit_error->detail, "A (hidden).");
+}
+
 /* Hidden is what is shown; codes and keys are read from what was said. */
 static void
 test_secrets_of_faults(void)
@@ -271,6 +392,10 @@ static const UnitTest tests[] = {
 	{"names that come again", test_names_again},
 	{"tells kinds of bodies apart", test_kinds},
 	{"hides secrets however they are written", test_secrets},
+	{"hides secrets whose letters became others", test_secrets_of_other_letters},
+	{"searches for secrets no longer than it should", test_long_search},
+	{"quotes nothing where secrets are too many", test_many_secrets},
+	{"quotes no answer that may have a secret", test_rethrown},
 	{"hides secrets in words and reads what was said", test_secrets_of_faults},
 	{"throws with status, code and words", test_throw}
 };

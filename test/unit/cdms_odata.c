@@ -284,6 +284,32 @@ test_circle(void)
 	crm_http_close(conn->http);
 }
 
+/* So many cookies come with an answer that is none: how it is refused. */
+static void
+check_cookies(int n, const char *message)
+{
+	StringInfoData headers;
+
+	begin();
+	initStringInfo(&headers);
+	appendStringInfoString(&headers, JSON);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&headers, "Set-Cookie: c%d=\xC3\xA9%04d\r\nSet-Cookie: d=e\r\n", i, i);
+	answer("200 OK", headers.data, psprintf("\"%01000d", 0));
+	cdms_peer_serve(peer);
+	CHECK_ERROR("22032", first_page());
+	CHECK_STR(unit_error->message, message);
+	crm_http_close(conn->http);
+}
+
+static void
+test_cookies(void)
+{
+	check_cookies(60, "CDMS's answer is not valid JSON");
+	check_cookies(100, "CDMS's answer can't be read");
+	check_cookies(4000, "CDMS's answer can't be read");
+}
+
 /* A page of the next n accounts, and a link that was not there before. */
 static void
 answer_on(int n)
@@ -772,6 +798,7 @@ static const UnitTest tests[] = {
 	{"follows links to the end", test_paging},
 	{"follows a relative link in another case", test_relative_link_in_other_case},
 	{"refuses links in a circle", test_circle},
+	{"quotes nothing that comes with too many cookies", test_cookies},
 	{"refuses links to empty pages without end", test_endless_nothing},
 	{"but not a few of them", test_some_nothing},
 	{"refuses links to the same objects", test_endless_same},

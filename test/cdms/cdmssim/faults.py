@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from .http_server import Response
 
@@ -37,6 +37,10 @@ ECHOES = {
         "dataservices/metadata\"><m:code/><m:message>%s</m:message></m:error>"
         % html.escape(words))),
     "tag": ("application/atom+xml", lambda words: "<feed><%s></feed>" % words),
+    "wide": ("application/atom+xml", lambda words: "<feed><%s></feed>" % words),
+    "link": ("application/json", lambda words: json.dumps(
+        {"d": {"results": [], "__next": "/UKTI/XRMServices/2011/OrganizationData.svc"
+               "/AccountSet/%s?$skiptoken=%s" % (quote(words), quote(words))}})),
     "html": ("text/html", lambda words: "<html><body><pre>%s</pre></body></html>"
              % html.escape(words)),
     "careless": ("text/html", lambda words: "<html><body>%s</body></html>"
@@ -179,12 +183,13 @@ class Faults:
     def _echo(self, rule, request):
         """The request itself, or that part of it, in an answer of that kind."""
         options = rule.options
-        media, write = ECHOES[options.get("as", "html")]
+        kind = options.get("as", "html")
+        media, write = ECHOES[kind]
         part = options.get("part")
         words = "\n".join(text for name, text in parts_of(request)
                           if part in (None, name))
         response = Response(int(options.get("status", 500)),
-                            write(words).encode(), media)
+                            write(words).encode("utf-16" if kind == "wide" else "utf-8"), media)
         return response, response.status
 
     def _raw(self, rule, response):
