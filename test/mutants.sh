@@ -128,6 +128,8 @@ mutant several-passwords src/cdms/adfs.c 's/list_length(passwords) > 1/false/' \
 	regress/login_adfs_hostile
 
 # What is nobody else's business.
+mutant logged-links src/cdms/odata.c 's/\.shown = cursor->shown,/.shown = NULL,/' \
+	tap/login_secrets
 mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \
 	regress/login_adfs_hostile
 mutant counts src/sync/functions.c 's/ || !crm_may_use_server(serverid, GetUserId())//' \

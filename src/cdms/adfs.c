@@ -119,6 +119,7 @@ go(Walk *walk, const char *method, const char *link)
 								   readable_url(walk, walk->request.url), readable_url(walk, link)));
 	walk->request.method = method;
 	walk->request.url = url;
+	walk->request.shown = readable_url(walk, url);
 	walk->request.body = NULL;
 	walk->request.body_length = 0;
 	note_token(walk, url + strcspn(url, "?"));
@@ -142,7 +143,7 @@ begin(Walk *walk, CrmConnection *conn)
 	walk->conn = conn;
 	walk->request.method = "GET";
 	walk->request.url = crm_url_repair(first_url(conn->login));
-	walk->request.confidential = true;
+	walk->request.shown = readable_url(walk, walk->request.url);
 	note_token(walk, strchr(walk->request.url, '?'));
 	crm_http_forget_cookies(conn->http);
 }

@@ -45,7 +45,7 @@
 
 pg_noreturn static void refuse_redirect(const CrmConnection *conn, const CrmHttpResponse *response,
 										const char *action);
-pg_noreturn static void refuse_link(const char *problem, const char *link, const List *secrets);
+pg_noreturn static void refuse_link(const char *problem, const char *shown);
 
 static const CrmFormatMethods *const formats[] = {
 	[CRM_FORMAT_JSON] = &crm_format_json,
@@ -160,6 +160,7 @@ crm_odata_is_overloaded(const CrmHttpResponse *response)
 typedef struct Question
 {
 	const char *url;
+	const char *shown;			/* as in CrmHttpRequest */
 	const char *accept;			/* header line */
 	const char *expected;		/* in the answer's media type */
 	const char *action;			/* for messages: what could not be done */
@@ -178,6 +179,7 @@ request_for(const Question *question)
 	CrmHttpRequest request = {
 		.method = "GET",
 		.url = question->url,
+		.shown = question->shown,
 		.headers = list_make1(unconstify(char *, question->accept))
 	};
 
@@ -278,6 +280,7 @@ struct CrmCursor
 	const CrmCondition *filter; /* the caller's */
 	bool		ahead;
 	char	   *url;			/* of the next page; NULL after the last */
+	char	   *shown;			/* of that in a message; NULL: all */
 	Asked		asked;			/* for it, or not yet */
 	uint64		mark;			/* hash of a URL that was asked */
 	uint32		npages;			/* asked so far */
@@ -481,15 +484,21 @@ open_cursor(CrmConnection *conn, const CrmQuery *query)
 	return cursor;
 }
 
+/* A link for messages: without its query, and what else it may repeat of secrets. */
+static char *
+readable_link(const CrmConnection *conn, const CrmHttpResponse *response, const char *link)
+{
+	return crm_words_tidy(pnstrdup(link, strcspn(link, "?#")), LONGEST_WORDS,
+						  crm_login_secrets(conn, response));
+}
+
 static void
-refuse_link(const char *problem, const char *link, const List *secrets)
+refuse_link(const char *problem, const char *shown)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("CDMS's link to the next page %s", problem),
-			 errdetail_internal("The link is \"%s\".",
-								crm_words_tidy(pnstrdup(link, strcspn(link, "?#")),
-											   LONGEST_WORDS, secrets))));
+			 errdetail_internal("The link is \"%s\".", shown)));
 }
 
 /*
@@ -505,7 +514,7 @@ note_asked(CrmCursor *cursor)
 										   strlen(cursor->url), 0);
 
 	if (cursor->npages > 0 && hash == cursor->mark)
-		refuse_link("leads in a circle", cursor->url, NIL);
+		refuse_link("leads in a circle", cursor->shown);
 	cursor->npages++;
 	if ((cursor->npages & (cursor->npages - 1)) == 0)
 		cursor->mark = hash;
@@ -557,8 +566,8 @@ check_progress(CrmCursor *cursor, const CrmHttpResponse *response, const CrmPage
 		return;
 	cursor->nempty = count_new(cursor, page) > 0 ? 0 : cursor->nempty + 1;
 	if (next && (cursor->nempty >= MOST_EMPTY || cursor->nrepeated > MOST_NOTED / 2))
-		refuse_link("leads to ever more pages without a new object", next,
-					crm_login_secrets(cursor->conn, response));
+		refuse_link("leads to ever more pages without a new object",
+					readable_link(cursor->conn, response, next));
 }
 
 /* Moves the cursor to the next page's URL, which the answer has as a link. */
@@ -566,17 +575,22 @@ static void
 follow(CrmCursor *cursor, const CrmHttpResponse *response, const char *link)
 {
 	char	   *url = NULL;
+	char	   *shown = NULL;
 
 	if (link)
 	{
 		url = crm_url_resolve(cursor->url, link);
 		if (url == NULL || !is_under_root(cursor->conn, url))
-			refuse_link("leads to another place", link,
-						crm_login_secrets(cursor->conn, response));
+			refuse_link("leads to another place", readable_link(cursor->conn, response, link));
+		shown = MemoryContextStrdup(cursor->context,
+									readable_link(cursor->conn, response, url));
 		url = MemoryContextStrdup(cursor->context, url);
 	}
 	pfree(cursor->url);
+	if (cursor->shown)
+		pfree(cursor->shown);
 	cursor->url = url;
+	cursor->shown = shown;
 }
 
 /* Is this a comparison of the key with one value? */
@@ -633,6 +647,7 @@ next_question(const CrmCursor *cursor)
 	const CrmFormatMethods *format = crm_odata_format(cursor->conn);
 	Question	question = {
 		.url = cursor->url,
+		.shown = cursor->shown,
 		.accept = format->accept,
 		.expected = format->expected,
 		.action = psprintf("could not read %s", cursor->entity->set)

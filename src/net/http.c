@@ -447,6 +447,7 @@ http_make_exchange(CrmHttpSession *session, const CrmHttpRequest *request)
 	exchange->request = *request;
 	exchange->request.method = exchange->method->name;
 	exchange->request.url = pstrdup(request->url);
+	exchange->request.shown = pstrdup(request->shown ? request->shown : request->url);
 	if (request->body != NULL)
 		exchange->request.body = memcpy(palloc_extended(request->body_length + 1,
 														MCXT_ALLOC_HUGE),
@@ -549,19 +550,12 @@ http_conclude(CrmHttpExchange *exchange)
 	return response;
 }
 
-static const char *
-http_logged_url(const CrmHttpRequest *request)
-{
-	return request->confidential ? pnstrdup(request->url, strcspn(request->url, "?#")) :
-		request->url;
-}
-
 static void
 http_log(const CrmHttpExchange *exchange, const CrmHttpResponse *response)
 {
 	ereport(crm_log_requests,
 			(errmsg_internal("crm_sync: %s %s: %d, %zu bytes, %.1f ms",
-							 exchange->request.method, http_logged_url(&exchange->request),
+							 exchange->request.method, exchange->request.shown,
 							 response->status, response->body_length, exchange->loop.spent),
 			 errhidestmt(true), errhidecontext(true)));
 }

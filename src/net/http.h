@@ -78,7 +78,7 @@ typedef struct CrmHttpRequest
 	List	   *headers;		/* of char *, "Name: value" */
 	const char *body;			/* NULL: none */
 	size_t		body_length;
-	bool		confidential;	/* the log shows no query */
+	const char *shown;			/* what the log shows of the URL; NULL: all */
 } CrmHttpRequest;
 
 /* Of an answer with more of them no words can be quoted without any. */

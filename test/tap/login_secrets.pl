@@ -151,6 +151,13 @@ for my $auth ('basic', 'adfs', 'ntlm')
 	  for [ 'tag', 'headers' ], [ 'tag', 'secrets' ], [ 'wide', 'secrets' ];
 	$node->safe_psql('postgres', "ALTER SERVER cdms OPTIONS (DROP format)");
 
+	# A link to the next page, which leads to itself.
+	$node->safe_psql('postgres', "
+		SELECT cdms.fault('echo', '--path', 'AccountSet', '--as', 'link', '--status', '200', '--part', 'secrets', '--forever')");
+	like(run($read), qr{GET http\S+/AccountSet/\S*\(hidden\)\S*: 200.*The link is "http\S+/AccountSet/\S*\(hidden\)}s,
+		"$auth: a link in a circle is shown");
+	$node->safe_psql('postgres', "SELECT cdms.fault('clear')");
+
 	# Where to is said without its query.
 	$node->safe_psql('postgres', "SELECT cdms.fault('status', '--path', 'AccountSet', '--status', '302', '--header', 'Location: /elsewhere?wresult=token')");
 	like(run($read), qr{pointed to "/elsewhere"}, "$auth: a redirect is shown");

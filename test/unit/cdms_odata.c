@@ -359,6 +359,23 @@ test_some_nothing(void)
 	crm_http_close(conn->http);
 }
 
+/* What CDMS gives in links and cookies is not shown where they are refused. */
+static void
+test_secret_circle(void)
+{
+	begin();
+	for (int i = 0; i < 2; i++)
+		answer("200 OK", JSON "Set-Cookie: a=sEcretCookie\r\n",
+			   psprintf("{\"d\":{\"results\":[],\"__next\":\"%s\"}}",
+						service_link("/AccountSet/sEcretCookie?$skiptoken=sEcretCookie")));
+	cdms_peer_serve(peer);
+	CHECK_ERROR("HV000", fetch_all());
+	CHECK_STR(unit_error->message, "CDMS's link to the next page leads in a circle");
+	CHECK_STR(unit_error->detail,
+			  psprintf("The link is \"%s\".", service_link("/AccountSet/(hidden)")));
+	crm_http_close(conn->http);
+}
+
 /* So many pages come again and again: noticed so many after all came once. */
 static void
 check_same_again(int pages, int size, int late)
@@ -798,6 +815,7 @@ static const UnitTest tests[] = {
 	{"follows links to the end", test_paging},
 	{"follows a relative link in another case", test_relative_link_in_other_case},
 	{"refuses links in a circle", test_circle},
+	{"... without the secrets in them", test_secret_circle},
 	{"quotes nothing that comes with too many cookies", test_cookies},
 	{"refuses links to empty pages without end", test_endless_nothing},
 	{"but not a few of them", test_some_nothing},
