@@ -81,6 +81,21 @@ SELECT employees FROM misfit.size WHERE id = 'aaaaaaaa-0000-4000-8000-0000000000
 \echo :SQLSTATE
 SELECT revenue FROM misfit.size WHERE id = 'aaaaaaaa-0000-4000-8000-000000000021';
 \echo :SQLSTATE
+-- A few letters that stand for 131,000 digits are refused before they become these.
+ALTER FOREIGN TABLE misfit.size ALTER COLUMN revenue TYPE text;
+SELECT cdms.fault('status', '--status', '200', '--content-type', 'application/json; application/atom+xml', '--body',
+    CASE cdms.format() WHEN 'json' THEN
+        '{"d":{"results":[{"AccountId":"aaaaaaaa-0000-4000-8000-000000000021","Revenue":{"Value":"1e131071"}}]}}'
+    ELSE
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><content><p:properties'
+        ' xmlns:p="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"'
+        ' xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices">'
+        '<AccountId>aaaaaaaa-0000-4000-8000-000000000021</AccountId>'
+        '<Revenue><Value>1e131071</Value></Revenue></p:properties></content></entry></feed>'
+    END);
+SELECT revenue FROM misfit.size WHERE id = 'aaaaaaaa-0000-4000-8000-000000000021';
+\echo :SQLSTATE
+ALTER FOREIGN TABLE misfit.size ALTER COLUMN revenue TYPE numeric(14, 2);
 
 -- The same in a table with a store: none of the answer's objects is stored.
 SELECT crm_sync.create_store('misfit.size');

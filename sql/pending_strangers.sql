@@ -89,6 +89,7 @@ DELETE FROM crm_sync.outbox WHERE NOT store = 'crm.org_store'::regclass;
 ALTER FOREIGN TABLE crm.org OPTIONS (ADD updatable 'false');
 SELECT cdms.log_clear();
 INSERT INTO crm.person (name, parent) VALUES ('Child', :'draft');
+SELECT FROM crm_sync.push('crm.org');
 ALTER FOREIGN TABLE crm.org OPTIONS (DROP updatable);
 SELECT count(*) FROM crm.told WHERE log LIKE 'POST AccountSet%';
 INSERT INTO crm.person (name, parent) VALUES ('Child', :'draft');
@@ -313,6 +314,18 @@ COMMIT;
 TABLE crm.told;
 SELECT name, city FROM crm.org WHERE id = :'three';
 TABLE crm.waiting;
+
+-- Deletions come last, children first, whoever wrote the child before.
+GRANT SELECT, UPDATE, DELETE ON crm.person TO regress_crm_ann, regress_crm_bob;
+SELECT cdms.log_clear();
+BEGIN;
+SET LOCAL ROLE regress_crm_bob;
+UPDATE crm.person SET name = 'Bob''s' WHERE parent = :'draft';
+SET LOCAL ROLE regress_crm_ann;
+DELETE FROM crm.person WHERE parent = :'draft';
+DELETE FROM crm.org WHERE id = :'draft';
+COMMIT;
+TABLE crm.told;
 
 -- A refused login parks that role's changes of the objects that are left, and no
 -- other's.

@@ -60,11 +60,7 @@ static void
 refuse_passthrough(CrmTable *table)
 {
 	crm_table_require_store(table);
-	if (!table->updatable)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("foreign table %s does not allow writes", table->name),
-				 errhint("Its option \"updatable\", or that of its server, is false.")));
+	crm_table_require_updatable(table);
 }
 
 List *

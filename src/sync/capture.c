@@ -157,11 +157,8 @@ record(CrmTable *table, RowChange *row)
 		change.pushed = pushed_columns(table, row);
 		outbox = change.pushed != NIL || row->after == NULL;
 	}
-	if (outbox && !table->updatable)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("foreign table %s does not allow writes", table->name),
-				 errhint("Its option \"updatable\", or that of its server, is false.")));
+	if (outbox)
+		crm_table_require_updatable(table);
 	crm_ledger_record(&change, outbox);
 	if (outbox && change.push)
 		crm_push_at_commit();

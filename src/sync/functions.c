@@ -59,8 +59,12 @@ crm_pull_function(PG_FUNCTION_ARGS)
 Datum
 crm_push_function(PG_FUNCTION_ARGS)
 {
+	CrmTable   *table;
+
 	PreventCommandIfReadOnly("crm_sync.push()");
-	PG_RETURN_INT64(crm_push_pending(own_table(fcinfo, "crm_sync.push"), PG_INT32_MAX));
+	table = own_table(fcinfo, "crm_sync.push");
+	crm_table_require_updatable(table);
+	PG_RETURN_INT64(crm_push_pending(table, PG_INT32_MAX));
 }
 
 /* COMMIT and ROLLBACK are for the top level: not inside a function or transaction block. */

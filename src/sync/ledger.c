@@ -116,14 +116,15 @@ static OwnStatement read_creations = {
 };
 
 /*
- * What another session is sending just now is left to it.  What was written to an
- * object whose creation, by another role, has failed waits for that.
+ * What another session is sending just now is left to it.  A change of an object
+ * whose creation, by another role, has failed waits for that.
  */
 static OwnStatement read_object = {
 	OUTBOX_ROW "FROM crm_sync.outbox o WHERE NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 "
-	"AND NOT EXISTS (SELECT FROM crm_sync.outbox i WHERE i.store " IS " $1 AND i.key " IS " $2 "
+	"AND NOT (o.operation " IS " 'update' AND EXISTS (SELECT FROM crm_sync.outbox i "
+	"WHERE i.store " IS " $1 AND i.key " IS " $2 "
 	"AND i.parked AND i.operation " IS " 'insert' AND i.changed IS NOT NULL AND i.id OPERATOR(pg_catalog.<) o.id "
-	"AND i.role::pg_catalog.oid OPERATOR(pg_catalog.<>) o.role::pg_catalog.oid) "
+	"AND i.role::pg_catalog.oid OPERATOR(pg_catalog.<>) o.role::pg_catalog.oid)) "
 	"ORDER BY o.id FOR UPDATE SKIP LOCKED",
 	2, {OIDOID, UUIDOID}
 };

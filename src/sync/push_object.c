@@ -92,7 +92,7 @@ crm_push_assignments_from_json(CrmTable *table, Jsonb *json)
 		assignment = palloc_object(CrmAssignment);
 		assignment->field = crm_push_field(table, column);
 		assignment->value = crm_push_json_value(json, column, crm_push_field(table, column),
-									   &assignment->isnull);
+												&assignment->isnull);
 		result = lappend(result, assignment);
 	}
 	return result;
@@ -165,7 +165,8 @@ crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool *isnull)
 
 		if (row->base &&
 			getKeyJsonValueFromContainer(&row->base->root, column->name, strlen(column->name), NULL))
-			return crm_push_json_value(row->base, column, crm_push_field(object->table, column), isnull);
+			return crm_push_json_value(row->base, column,
+									   crm_push_field(object->table, column), isnull);
 	}
 	*isnull = true;
 	return (Datum) 0;

@@ -17,10 +17,11 @@ typedef struct Turn
 	CrmPushKey	id;				/* hash key */
 	Oid			role;
 	bool		over;			/* another role has written since */
+	bool		deletes;
 } Turn;
 
-static bool
-is_in_turn(HTAB *turns, CrmOutboxRow *row)
+static Turn *
+turn_of(HTAB *turns, CrmOutboxRow *row)
 {
 	CrmPushKey	id;
 	Turn	   *turn;
@@ -34,10 +35,53 @@ is_in_turn(HTAB *turns, CrmOutboxRow *row)
 	{
 		turn->role = row->role;
 		turn->over = false;
+		turn->deletes = false;
 	}
-	else if (turn->role != row->role)
+	return turn;
+}
+
+static bool
+is_in_turn(HTAB *turns, CrmOutboxRow *row)
+{
+	Turn	   *turn = turn_of(turns, row);
+
+	if (turn->role != row->role)
 		turn->over = true;
+	if (!turn->over && row->operation == 'd')
+		turn->deletes = true;
 	return !turn->over;
+}
+
+static int
+compare_rows(const ListCell *a, const ListCell *b)
+{
+	int64		one = ((CrmOutboxRow *) lfirst(a))->id;
+	int64		other = ((CrmOutboxRow *) lfirst(b))->id;
+
+	return one < other ? -1 : one > other;
+}
+
+/*
+ * What refers to an object may be deleted in a later turn.  So deletions come when
+ * nothing else can.
+ */
+static void
+put_off_deletions(HTAB *turns, List **taken, List **left)
+{
+	List	   *now = NIL;
+	List	   *later = list_copy(*left);
+	ListCell   *lc;
+
+	foreach(lc, *taken)
+		if (turn_of(turns, lfirst(lc))->deletes)
+			later = lappend(later, lfirst(lc));
+		else
+			now = lappend(now, lfirst(lc));
+	if (now == NIL)
+		return;
+	list_sort(later, compare_rows);
+	*taken = now;
+	*left = later;
 }
 
 List *
@@ -56,6 +100,8 @@ crm_push_take_turn(List **rows)
 			taken = lappend(taken, lfirst(lc));
 		else
 			left = lappend(left, lfirst(lc));
+	if (left != NIL)
+		put_off_deletions(turns, &taken, &left);
 	hash_destroy(turns);
 	*rows = left;
 	return taken;

@@ -13,7 +13,8 @@
 
 /*
  * Takes from the rows (CrmOutboxRow *, in order) of each object those that one role
- * wrote before any other did.  The others stay in the list.
+ * wrote before any other did.  The others stay in the list, and deletions as long as
+ * there is something else.
  */
 extern List *crm_push_take_turn(List **rows);
 

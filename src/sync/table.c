@@ -651,6 +651,16 @@ check_key_type(const CrmTable *table)
 }
 
 void
+crm_table_require_updatable(CrmTable *table)
+{
+	if (!table->updatable)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("foreign table %s does not allow writes", table->name),
+				 errhint("Its option \"updatable\", or that of its server, is false.")));
+}
+
+void
 crm_table_require_store(CrmTable *table)
 {
 	crm_table_check(table);

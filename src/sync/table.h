@@ -111,6 +111,9 @@ extern void crm_table_check_store(Oid store);
 /* ERROR unless the table has a store and both sides have the same columns. */
 extern void crm_table_require_store(CrmTable *table);
 
+/* ERROR when its option "updatable" is false: nothing but GETs leaves. */
+extern void crm_table_require_updatable(CrmTable *table);
+
 /*
  * ERROR 55006 when columns of the table or the store were altered since it was
  * described, by another session or by code of the owner's that ran meanwhile.  Whoever

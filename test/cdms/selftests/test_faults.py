@@ -5,6 +5,7 @@ import http.client
 import socket
 import time
 import unittest
+from urllib.parse import unquote
 
 from cdmssim.faults import ACTIONS, ECHOES
 from support import SimulatorTest, account, record
@@ -49,8 +50,9 @@ class Faults(SimulatorTest):
             answer = self.send("MERGE", ONE, {"Name": "written"},
                                Cookie="a=chocolate")
             self.assertEqual(answer.status, 400)
+            text = unquote(answer.body.decode("utf-16" if kind == "wide" else "utf-8"))
             for word in ("MERGE /UKTI", "Cookie: a=chocolate", "written"):
-                self.assertIn(word, answer.text)
+                self.assertIn(word, text)
         self.fault("echo", "--as", "text", "--part", "fields")
         answer = self.send("POST", "AccountSet", "a=%41+b&c=%3C")
         self.assertEqual((answer.status, answer.text), (500, "a=A b\nc=<"))
