@@ -202,7 +202,7 @@ crm_failure_raise(CrmHttpExchange *exchange, CURLcode code)
 
 	if (exchange->stop != STOP_NOT)
 		failure_raise(stop->failure, url, stop->detail, stop->hint);
-	if (verdict.failure == FAILURE_TIMEOUT)
+	if (exchange->loop.timed_out || verdict.failure == FAILURE_TIMEOUT)
 		failure_raise_limit(exchange, url);
 
 	if (exchange->words[0] == '\0')

@@ -28,6 +28,7 @@
 
 #include "access/xact.h"
 #include "lib/ilist.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "net/exchange.h"
@@ -206,6 +207,15 @@ crm_http_counters(CrmHttpSession *session)
 	return &session->counters;
 }
 
+/* Milliseconds until the deadline; -1: there is none. */
+static long
+http_time_left(void)
+{
+	if (deadline == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+}
+
 /* ------------------------------------------------------------- options */
 
 /* Sets an option of a request; libcurl refuses only for want of memory. */
@@ -361,6 +371,17 @@ http_allow_sending(void *arg, char *remote, char *local, int remote_port, int lo
 	return CURL_PREREQFUNC_ABORT;
 }
 
+/* Called again and again while libcurl is at work, whatever it is at. */
+static int
+http_allow_going_on(void *arg, curl_off_t to_receive, curl_off_t received, curl_off_t to_send,
+					curl_off_t sent)
+{
+	CrmHttpExchange *exchange = arg;
+
+	return crm_loop_must_stop(&exchange->session->loop, &exchange->loop,
+							  http_time_left() == 0) ? 1 : 0;
+}
+
 static void
 http_set_request(CURL *easy, CrmHttpExchange *exchange, List *headers)
 {
@@ -386,6 +407,9 @@ http_set_request(CURL *easy, CrmHttpExchange *exchange, List *headers)
 	SET(CURLOPT_WRITEDATA, exchange);
 	SET(CURLOPT_PREREQFUNCTION, http_allow_sending);
 	SET(CURLOPT_PREREQDATA, exchange);
+	SET(CURLOPT_XFERINFOFUNCTION, http_allow_going_on);
+	SET(CURLOPT_XFERINFODATA, exchange);
+	SET(CURLOPT_NOPROGRESS, 0L);
 	/* Without VERBOSE it is not called; with it nothing is printed. */
 	SET(CURLOPT_DEBUGFUNCTION, crm_answer_see_sent);
 	SET(CURLOPT_DEBUGDATA, exchange);
@@ -419,15 +443,6 @@ http_method(const char *name)
 			return &methods[i];
 	}
 	elog(ERROR, "unknown HTTP method \"%s\"", name);
-}
-
-/* Milliseconds until the deadline; -1: there is none. */
-static long
-http_time_left(void)
-{
-	if (deadline == 0)
-		return -1;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 }
 
 /* An exchange that goes with the current memory context, with nothing in it yet. */
@@ -535,6 +550,13 @@ http_conclude(CrmHttpExchange *exchange)
 	CURLcode	code = exchange->loop.verdict;
 	CrmHttpResponse *response;
 
+	/* What libcurl was stopped for: http_allow_going_on. */
+	if (code == CURLE_ABORTED_BY_CALLBACK && exchange->stop == STOP_NOT)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (http_time_left() == 0)
+			crm_failure_raise_timeout(exchange->request.url, deadline_option);
+	}
 	/* A single header beyond 100 kB is too large for libcurl itself. */
 	if (code == CURLE_TOO_LARGE && exchange->header_size > 0 &&
 		!exchange->header_complete)

@@ -249,11 +249,54 @@ loop_wait(CrmLoop *loop, double until)
 	}
 }
 
+static bool
+loop_turn_is_long(const CrmLoop *loop)
+{
+	return crm_loop_now() > loop->turn_began + LONGEST_TURN;
+}
+
 bool
 crm_loop_give_way(CrmLoop *loop, CrmLoopRequest *request)
 {
-	request->paused = crm_loop_now() > loop->turn_began + LONGEST_TURN;
+	request->paused = loop_turn_is_long(loop);
 	return request->paused;
+}
+
+/*
+ * Would interrupts, if they were served now, end what waits here?  The signals that
+ * were held are let through: their handlers take notes.  SIGTERM's may throw, in a
+ * background worker of somebody else's, and is left pending.
+ */
+static bool
+loop_is_interrupted(void)
+{
+	sigset_t	terminate;
+	sigset_t	saved;
+	sigset_t	pending;
+
+	sigemptyset(&terminate);
+	sigaddset(&terminate, SIGTERM);
+	sigprocmask(SIG_SETMASK, &terminate, &saved);
+	sigprocmask(SIG_SETMASK, &saved, NULL);
+	sigpending(&pending);
+	return INTERRUPTS_CAN_BE_PROCESSED() &&
+		(QueryCancelPending || ProcDiePending || sigismember(&pending, SIGTERM) == 1);
+}
+
+bool
+crm_loop_must_stop(CrmLoop *loop, CrmLoopRequest *request, bool too_late)
+{
+	double		limit = loop_limit(request);
+	double		spent = request->spent + crm_loop_now() - loop->charged;
+
+	if (!loop_turn_is_long(loop))
+		return false;
+	if (limit >= 0 && spent >= limit)
+	{
+		request->spent = spent;
+		request->timed_out = true;
+	}
+	return too_late || request->timed_out || loop_is_interrupted();
 }
 
 /* ------------------------------------------------------------ requests */
@@ -343,16 +386,19 @@ loop_collect(CrmLoop *loop)
 		CrmLoopRequest *request = loop_request_of(loop, message->easy_handle);
 
 		if (message->msg == CURLMSG_DONE && request != NULL)
-			loop_finish(loop, request, verdict);
+			loop_finish(loop, request, verdict == CURLE_ABORTED_BY_CALLBACK &&
+						request->timed_out ? CURLE_OPERATION_TIMEDOUT : verdict);
 	}
 }
 
-/* Counts the time that has passed, and ends those that have used up theirs. */
+/* Counts the time until now, and ends those that have used up theirs. */
 static void
-loop_charge(CrmLoop *loop, double milliseconds)
+loop_charge(CrmLoop *loop, double now)
 {
+	double		milliseconds = now - loop->charged;
 	dlist_mutable_iter iter;
 
+	loop->charged = now;
 	dlist_foreach_modify(iter, &loop->running)
 	{
 		CrmLoopRequest *request = dlist_container(CrmLoopRequest, node, iter.cur);
@@ -410,10 +456,11 @@ void
 crm_loop_start(CrmLoop *loop, CrmLoopRequest *request)
 {
 	CHECK_FOR_INTERRUPTS();
+	loop->charged = crm_loop_now();
 	if (loop->nrunning == 0)
 	{
 		loop->stale = true;
-		loop->rested = crm_loop_now();
+		loop->rested = loop->charged;
 	}
 	loop_move(request, &loop->queued);
 	loop_advance(loop);
@@ -425,6 +472,7 @@ crm_loop_step(CrmLoop *loop, double until)
 	double		began = crm_loop_now();
 
 	CHECK_FOR_INTERRUPTS();
+	loop->charged = began;
 	loop_excuse(loop, began - loop->rested);
 	if (loop_resume(loop))
 		until = began;
@@ -432,7 +480,7 @@ crm_loop_step(CrmLoop *loop, double until)
 		loop_wait(loop, until);
 	loop_collect(loop);
 	loop->rested = crm_loop_now();
-	loop_charge(loop, loop->rested - began);
+	loop_charge(loop, loop->rested);
 	loop_advance(loop);
 }
 

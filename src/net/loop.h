@@ -51,6 +51,8 @@ typedef struct CrmLoop
 								 * crm_loop_now; negative: it does not */
 	double		turn_began;		/* libcurl's latest, by crm_loop_now */
 	double		rested;			/* since when nobody drove the loop */
+	double		charged;		/* until when the requests' time is counted, while
+								 * somebody drives it */
 	int			nsockets;
 	int			room;			/* allocated in sockets */
 	struct CrmLoopSocket
@@ -87,6 +89,14 @@ extern void crm_loop_step(CrmLoop *loop, double until);
  * something to read, or to decompress.
  */
 extern bool crm_loop_give_way(CrmLoop *loop, CrmLoopRequest *request);
+
+/*
+ * For libcurl's progress callback, which it calls wherever it reads on and hands
+ * nothing out, as all that a proxy answers to CONNECT: must the request end here?
+ * So it is in a turn that lasts too long, after one of the request's limits or the
+ * owner's own (too_late), or an interrupt that will be an ERROR.
+ */
+extern bool crm_loop_must_stop(CrmLoop *loop, CrmLoopRequest *request, bool too_late);
 
 /*
  * Takes the request out of the loop; a connection with half an answer on it is

@@ -712,6 +712,43 @@ test_cancel(void)
 	crm_http_close(session);
 }
 
+/*
+ * libcurl reads all that a proxy answers to CONNECT in one turn: whatever ends a
+ * request ends it inside.
+ */
+static void
+test_proxy_without_end(void)
+{
+	CrmHttpSettings hasty = settings();
+	const char *flood = "https://flood.test/";
+	CrmHttpSession *session;
+
+	hasty.proxy = url("");
+	session = open_with(hasty);
+	cancel_after(300);
+	CHECK_LASTS(300, CHECK_ERROR("57014", send_body(session, "GET", flood, NULL, 0)));
+	crm_http_set_deadline(moment_in(300), "commit_timeout");
+	CHECK_LASTS(300, CHECK_ERROR("08006", send_body(session, "GET", flood, NULL, 0)));
+	CHECK_STR(unit_error->hint, "The limit is the option \"commit_timeout\".");
+	crm_http_set_deadline(0, NULL);
+	CHECK_STR(send_body(session, "GET", "http://crm.test/x", NULL, 0)->body,
+			  "by proxy: http://crm.test/x");
+	crm_http_close(session);
+
+	hasty.request_timeout = 300;
+	session = open_with(hasty);
+	CHECK_LASTS(300, CHECK_ERROR("08006", send_body(session, "GET", flood, NULL, 0)));
+	CHECK_STR(unit_error->hint, "The limit is the option \"request_timeout\".");
+	crm_http_close(session);
+
+	hasty.request_timeout = 5000;
+	hasty.connect_timeout = 300;
+	session = open_with(hasty);
+	CHECK_LASTS(300, CHECK_ERROR("08006", send_body(session, "GET", flood, NULL, 0)));
+	CHECK_STR(unit_error->hint, "The limit is the option \"connect_timeout\".");
+	crm_http_close(session);
+}
+
 /* A cancel that is there before the request means: no request. */
 static void
 test_cancelled_before(void)
@@ -908,6 +945,7 @@ static const UnitTest tests[] = {
 	{"keeps a deadline", test_deadline},
 	{"pauses", test_pause},
 	{"is cancelled at once, whatever it waits for", test_cancel},
+	{"is not held by a proxy's answer without end", test_proxy_without_end},
 	{"sends nothing once cancelled", test_cancelled_before},
 	{"is not disturbed by its latch", test_latch},
 	{"leaves nothing behind after 1000 cancels", test_cancel_often},

@@ -355,6 +355,15 @@ def silent(c):
     c.answer("%d" % SILENT.getsockname()[1])
 
 
+def flood(c):
+    """A proxy's answer without end, for a few seconds."""
+    c.write("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 999999999999999\r\n\r\n")
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        c.write(b"x" * 65536)
+    raise Hangup
+
+
 def full(c):
     """The port of a listener that takes no connection any more."""
     c.answer("%d" % FULL.getsockname()[1])
@@ -387,7 +396,7 @@ ANSWERS = {
     "/retry-date": retry_date, "/retry-nonsense": retry_nonsense,
     "/dated": dated,
     "/redirect": redirect, "/set-cookie": set_cookie, "/refuse": refuse,
-    "/silent": silent, "/full": full, "/tls": tls, "/certificate": certificate,
+    "flood.test:443": flood, "/silent": silent, "/full": full, "/tls": tls, "/certificate": certificate,
 }
 
 
