@@ -103,7 +103,7 @@ SELECT place || ': ' || options.give(place, option, 'x')
 SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, option, value)
     FROM (VALUES ('server', 'connect_timeout', '10'), ('server', 'connect_timeout', '1500ms'),
                  ('server', 'connect_timeout', '2 min'), ('server', 'max_response_size', '1048576'),
-                 ('server', 'max_response_size', '2GB'), ('server', 'updatable', 'OFF'),
+                 ('server', 'max_response_size', '1GB'), ('server', 'updatable', 'OFF'),
                  ('server', 'proxy', 'HTTPS://proxy.example.org'), ('column', 'type', 'Money'),
                  ('column', 'type', 'Edm.Int16'), ('column', 'constant', '')) AS v (place, option, value);
 -- ... and what is not.
@@ -116,6 +116,7 @@ SELECT option || ' ' || quote_literal(value) || ': ' || options.give(place, opti
                  ('server', 'connect_timeout', '10 parsecs'), ('server', 'connect_timeout', 'NaN'),
                  ('server', 'connect_timeout', '1e300'), ('server', 'max_retries', '-1'), ('server', 'max_retries', 'many'),
                  ('server', 'max_retries', '1001'), ('server', 'max_response_size', '0'),
+                 ('server', 'max_response_size', '1073741825'), ('server', 'max_response_size', '2GB'),
                  ('server', 'max_response_size', '1 XB'), ('server', 'updatable', 'perhaps'),
                  ('user mapping', 'username', ''), ('user mapping', 'password_required', '2'),
                  ('foreign table', 'on_missing', 'recreate'), ('foreign table', 'writes', 'async'),

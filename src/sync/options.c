@@ -233,23 +233,22 @@ parse_count(const char *text, int *count)
 	return parse_int(text, count, 0, NULL) && *count >= 0 && *count <= 1000;
 }
 
+/* No more than parsers, which count in int, are sure to take. */
 static bool
 parse_size(const char *text, int64 *bytes)
 {
 	int			kilobytes;
 	const char *hint;
 	char	   *end;
-	long long	plain = strtoll(text, &end, 10);
 
-	if (end != text && *end == '\0')
+	*bytes = strtoll(text, &end, 10);
+	if (end == text || *end != '\0')
 	{
-		*bytes = plain;
-		return plain > 0;
+		if (!parse_int(text, &kilobytes, GUC_UNIT_KB, &hint))
+			return false;
+		*bytes = (int64) kilobytes * 1024;
 	}
-	if (!parse_int(text, &kilobytes, GUC_UNIT_KB, &hint) || kilobytes <= 0)
-		return false;
-	*bytes = (int64) kilobytes * 1024;
-	return true;
+	return *bytes > 0 && *bytes <= 1024 * 1024 * 1024;
 }
 
 /* http or https with a host, and no user in it: secrets live in mappings. */
@@ -407,7 +406,7 @@ static const struct
 	[KIND_BOOL] = {accepts_bool, "a boolean"},
 	[KIND_DURATION] = {accepts_duration, "a length of time such as 10s or 2min"},
 	[KIND_COUNT] = {accepts_count, "a number from 0 to 1000"},
-	[KIND_SIZE] = {accepts_size, "a size such as 64MB"},
+	[KIND_SIZE] = {accepts_size, "a size such as 64MB, at most 1GB"},
 	[KIND_TYPE] = {accepts_type,
 	"the name of an EDM or CRM type, such as EntityReference, OptionSetValue, Money or Edm.Int32"},
 	[KIND_ENUM] = {accepts_choice, NULL},	/* its choices say it */
