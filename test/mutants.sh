@@ -127,6 +127,10 @@ mutant form-of-another src/cdms/adfs.c 's/crm_url_same_origin(adfs, page)/true/'
 mutant several-passwords src/cdms/adfs.c 's/list_length(passwords) > 1/false/' \
 	regress/login_adfs_hostile
 
+# Connections that were altered: not kept open.
+mutant retired src/sync/connection.c 's/^\s*crm_http_retire(entry->conn->http);//' \
+	regress/many_connections
+
 # What is nobody else's business.
 mutant logged-links src/cdms/odata.c 's/\.shown = cursor->shown,/.shown = NULL,/' \
 	tap/login_secrets

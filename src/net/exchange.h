@@ -76,11 +76,13 @@ struct CrmHttpExchange
 
 struct CrmHttpSession
 {
+	dlist_node	node;			/* in http.c's list of all */
 	MemoryContext context;		/* holds the session itself */
 	CrmHttpSettings settings;
 	CrmHttpCounters counters;
 	CURLSH	   *share;
 	CrmLoop		loop;
+	bool		retired;		/* keeps no connection without a request */
 	char	   *silent;			/* a URL whose server let connect_timeout pass */
 	double		silent_since;	/* by crm_loop_now */
 };

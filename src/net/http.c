@@ -3,7 +3,8 @@
  *	  HTTP requests that a PostgreSQL backend can make safely.
  *
  * Ownership.  A session has what outlives a request: a multi handle, which
- * keeps the connections, and a share handle, which keeps cookies and TLS
+ * keeps the connections (none before the first request, nor where all sessions
+ * together keep too many), and a share handle, which keeps cookies and TLS
  * sessions.  Sharing them makes each request free to have an easy handle of its
  * own, so that nothing of one request, options included, can reach the next.
  * All that is made for a request is in CrmHttpExchange, in a memory context of its
@@ -52,6 +53,8 @@
 #define MOST_CHALLENGES 4		/* NTLM has two; libcurl would go on with Kerberos
 								 * as long as it is asked */
 #define BUFFER_SIZE 8192L		/* libcurl decompresses so much at one go */
+#define DESCRIPTORS_OF_REQUEST 6	/* of the multi handle, of what waits, of both
+									 * addresses of a host that is tried */
 #define MAX_IDLE_SECONDS 55L	/* proxies commonly keep 60, IIS 120 */
 
 static const CrmHttpMethod methods[] = {
@@ -64,6 +67,7 @@ static const CrmHttpMethod methods[] = {
 
 int			crm_log_requests = DEBUG1;
 
+static dlist_head sessions = DLIST_STATIC_INIT(sessions);
 static dlist_head exchanges = DLIST_STATIC_INIT(exchanges); /* of all sessions */
 
 static TimestampTz deadline = 0;
@@ -93,11 +97,12 @@ static void
 http_release(void *arg)
 {
 	CrmHttpExchange *exchange = arg;
+	CrmHttpSession *session = exchange->session;
 
-	if (exchange->session == NULL)
+	if (session == NULL)
 		return;
 	http_count(exchange);
-	crm_loop_leave(&exchange->session->loop, &exchange->loop);
+	crm_loop_leave(&session->loop, &exchange->loop);
 	exchange->session = NULL;
 	dlist_delete(&exchange->node);
 	if (exchange->loop.easy != NULL)
@@ -107,6 +112,8 @@ http_release(void *arg)
 	curl_slist_free_all(exchange->headers);
 	curl_slist_free_all(exchange->secrets);
 	crm_answer_free(exchange);
+	if (session->retired)
+		crm_loop_rest(&session->loop);
 }
 
 static void
@@ -122,6 +129,7 @@ http_free_session(void *arg)
 		if (exchange->session == session)
 			http_release(exchange);
 	}
+	dlist_delete(&session->node);
 	crm_loop_free(&session->loop);
 	if (session->share != NULL)
 		curl_share_cleanup(session->share);
@@ -162,8 +170,7 @@ http_make_handles(CrmHttpSession *session)
 	session->share = curl_share_init();
 	return session->share != NULL &&
 		http_share(session->share, CURL_LOCK_DATA_COOKIE) &&
-		http_share(session->share, CURL_LOCK_DATA_SSL_SESSION) &&
-		crm_loop_init(&session->loop, session->settings.max_connections);
+		http_share(session->share, CURL_LOCK_DATA_SSL_SESSION);
 }
 
 /*
@@ -182,6 +189,8 @@ crm_http_open(const CrmHttpSettings *settings)
 
 	session->context = context;
 	http_copy_settings(&session->settings, settings);
+	crm_loop_init(&session->loop, session->settings.max_connections);
+	dlist_push_tail(&sessions, &session->node);
 	callback->func = http_free_session;
 	callback->arg = session;
 	MemoryContextRegisterResetCallback(context, callback);
@@ -199,6 +208,28 @@ void
 crm_http_close(CrmHttpSession *session)
 {
 	MemoryContextDelete(session->context);
+}
+
+void
+crm_http_retire(CrmHttpSession *session)
+{
+	session->retired = true;
+	crm_loop_rest(&session->loop);
+}
+
+/* Where descriptors run short, sessions without a request give up theirs. */
+static void
+http_make_room(void)
+{
+	dlist_iter	iter;
+
+	if (crm_sockets_reserve(DESCRIPTORS_OF_REQUEST))
+	{
+		crm_sockets_unreserve(DESCRIPTORS_OF_REQUEST);
+		return;
+	}
+	dlist_foreach(iter, &sessions)
+		crm_loop_rest(&dlist_container(CrmHttpSession, node, iter.cur)->loop);
 }
 
 CrmHttpCounters *
@@ -496,6 +527,7 @@ http_begin(CrmHttpExchange *exchange, List *headers)
 	http_set_session(easy, session);
 	http_set_request(easy, exchange, headers);
 	exchange->started = crm_loop_now();
+	http_make_room();
 	crm_loop_start(&session->loop, &exchange->loop);
 }
 

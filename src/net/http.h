@@ -103,6 +103,12 @@ typedef struct CrmHttpResponse
 extern CrmHttpSession *crm_http_open(const CrmHttpSettings *settings);
 extern void crm_http_close(CrmHttpSession *session);
 
+/*
+ * Lets the session go on, but keep no connection open beyond the requests that need
+ * one: somebody may still use it, perhaps for long, and there may be many like it.
+ */
+extern void crm_http_retire(CrmHttpSession *session);
+
 /* Whatever cookies the session was given, it has none afterwards. */
 extern void crm_http_forget_cookies(CrmHttpSession *session);
 

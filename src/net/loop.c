@@ -22,10 +22,12 @@
 
 #include "compat.h"
 #include "net/loop.h"
+#include "net/sockets.h"
 
 /* How long libcurl may go on, in milliseconds, before interrupts are served. */
 #define LONGEST_TURN 10
 #define EVENTS_AT_ONCE 16
+#define MULTI_DESCRIPTORS 2		/* a pipe, by which other threads could wake it */
 
 double
 crm_loop_now(void)
@@ -85,17 +87,23 @@ loop_note_timer(CURLM *multi, long milliseconds, void *arg)
 	return 0;
 }
 
-bool
+void
 crm_loop_init(CrmLoop *loop, int max_connections)
 {
-	long		limit = max_connections;
-	CURLM	   *multi = curl_multi_init();
-
-	loop->multi = multi;
 	loop->most = max_connections;
 	loop->timer = -1;
 	dlist_init(&loop->running);
 	dlist_init(&loop->queued);
+}
+
+/* false: out of memory. */
+static bool
+loop_make_multi(CrmLoop *loop)
+{
+	long		limit = loop->most;
+	CURLM	   *multi = curl_multi_init();
+
+	loop->multi = multi;
 	return multi != NULL &&
 		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, loop_note_socket) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) == CURLM_OK &&
@@ -103,6 +111,50 @@ crm_loop_init(CrmLoop *loop, int max_connections)
 		curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, limit) == CURLM_OK &&
 		curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, limit) == CURLM_OK;
+}
+
+static void
+loop_free_set(CrmLoop *loop)
+{
+	WaitEventSet *set = loop->set;
+
+	loop->set = NULL;
+	if (set != NULL)
+		FreeWaitEventSet(set);
+}
+
+static void
+loop_close(CrmLoop *loop)
+{
+	loop_free_set(loop);
+	if (loop->multi != NULL)
+		curl_multi_cleanup(loop->multi);
+	loop->multi = NULL;
+	loop->nsockets = 0;
+	loop->timer = -1;
+	crm_sockets_unreserve(loop->reserved);
+	loop->reserved = 0;
+}
+
+/* Makes the multi handle, where there is none. */
+static void
+loop_open(CrmLoop *loop)
+{
+	if (loop->multi != NULL)
+		return;
+	if (!crm_sockets_reserve(MULTI_DESCRIPTORS))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("out of file descriptors for a connection to CDMS"),
+				 errhint("Close cursors, or increase \"max_files_per_process\".")));
+	loop->reserved = MULTI_DESCRIPTORS;
+	if (!loop_make_multi(loop))
+	{
+		loop_close(loop);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	}
 }
 
 static void
@@ -148,16 +200,6 @@ loop_events_seen(uint32 events)
 {
 	return ((events & WL_SOCKET_READABLE) ? CURL_CSELECT_IN : 0) |
 		((events & WL_SOCKET_WRITEABLE) ? CURL_CSELECT_OUT : 0);
-}
-
-static void
-loop_free_set(CrmLoop *loop)
-{
-	WaitEventSet *set = loop->set;
-
-	loop->set = NULL;
-	if (set != NULL)
-		FreeWaitEventSet(set);
 }
 
 /*
@@ -456,6 +498,7 @@ void
 crm_loop_start(CrmLoop *loop, CrmLoopRequest *request)
 {
 	CHECK_FOR_INTERRUPTS();
+	loop_open(loop);
 	loop->charged = crm_loop_now();
 	if (loop->nrunning == 0)
 	{
@@ -493,12 +536,16 @@ crm_loop_leave(CrmLoop *loop, CrmLoopRequest *request)
 }
 
 void
+crm_loop_rest(CrmLoop *loop)
+{
+	if (loop->nrunning == 0 && dlist_is_empty(&loop->queued))
+		loop_close(loop);
+}
+
+void
 crm_loop_free(CrmLoop *loop)
 {
-	loop_free_set(loop);
-	if (loop->multi != NULL)
-		curl_multi_cleanup(loop->multi);
-	loop->multi = NULL;
+	loop_close(loop);
 	free(loop->sockets);
 	loop->sockets = NULL;
 }

@@ -40,7 +40,8 @@ typedef struct CrmLoopRequest
 
 typedef struct CrmLoop
 {
-	CURLM	   *multi;			/* keeps the connections alive */
+	CURLM	   *multi;			/* keeps the connections alive; NULL: there are none */
+	int			reserved;		/* descriptors of its own */
 	int			most;			/* requests under way at once */
 	int			nrunning;
 	dlist_head	running;		/* of CrmLoopRequest: those under way */
@@ -62,11 +63,17 @@ typedef struct CrmLoop
 	}		   *sockets;		/* malloc'd: libcurl's callback lets it grow */
 } CrmLoop;
 
-/* Makes the multi handle.  false: out of memory; crm_loop_free is due anyway. */
-extern bool crm_loop_init(CrmLoop *loop, int max_connections);
+/* For a loop whose memory is zero.  Opens nothing: the first request does. */
+extern void crm_loop_init(CrmLoop *loop, int max_connections);
 
 /* Closes all connections.  Does not throw. */
 extern void crm_loop_free(CrmLoop *loop);
+
+/*
+ * Closes all connections and descriptors unless a request is under way or in the
+ * queue; the next request opens anew.  Does not throw.
+ */
+extern void crm_loop_rest(CrmLoop *loop);
 
 /*
  * Sends the request, or puts it in the queue where max_connections are under way;

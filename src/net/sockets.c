@@ -64,6 +64,27 @@ socket_forget(int i)
 	ReleaseExternalFD();
 }
 
+bool
+crm_sockets_reserve(int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!AcquireExternalFD())
+		{
+			crm_sockets_unreserve(i);
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+crm_sockets_unreserve(int n)
+{
+	while (n-- > 0)
+		ReleaseExternalFD();
+}
+
 curl_socket_t
 crm_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {

@@ -55,7 +55,7 @@ static const LoginMethod login_methods[] = {
 
 static HTAB *connections = NULL;
 static uint64 opened = 0;		/* how many so far */
-static List *retired = NIL;		/* of ConnectionEntry: replaced, perhaps still
+static List *retired = NIL;		/* of ConnectionEntry: altered, perhaps still
 								 * used by an open scan */
 
 /* A server or a mapping was altered or dropped; hash 0: perhaps any. */
@@ -275,6 +275,33 @@ crm_connection_username(Oid serverid, Oid userid)
 	return name ? name : "";
 }
 
+/*
+ * Whoever uses one that was altered goes on with it.  It keeps nothing open: in one
+ * transaction there may be any number.
+ */
+static void
+retire_invalid(void)
+{
+	MemoryContext before = MemoryContextSwitchTo(CacheMemoryContext);
+	HASH_SEQ_STATUS scan;
+	ConnectionEntry *entry;
+
+	hash_seq_init(&scan, connections);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		ConnectionEntry *former;
+
+		if (entry->valid)
+			continue;
+		former = palloc_object(ConnectionEntry);
+		*former = *entry;
+		retired = lappend(retired, former);
+		crm_http_retire(entry->conn->http);
+		hash_search(connections, &entry->key, HASH_REMOVE, NULL);
+	}
+	MemoryContextSwitchTo(before);
+}
+
 CrmConnection *
 crm_connection_get(Oid serverid, Oid userid)
 {
@@ -283,23 +310,14 @@ crm_connection_get(Oid serverid, Oid userid)
 	ConnectionKey key = {serverid, mapping ? mapping->umid : InvalidOid};
 	ConnectionEntry *entry;
 	CrmConnection *fresh;
-	bool		found;
 
 	entry = hash_search(connections, &key, HASH_FIND, NULL);
 	if (entry && entry->valid)
 		return entry->conn;
 
+	retire_invalid();
 	fresh = open_connection(server, mapping);
-	entry = hash_search(connections, &key, HASH_ENTER, &found);
-	if (found)
-	{
-		MemoryContext before = MemoryContextSwitchTo(CacheMemoryContext);
-		ConnectionEntry *former = palloc_object(ConnectionEntry);
-
-		*former = *entry;
-		retired = lappend(retired, former);
-		MemoryContextSwitchTo(before);
-	}
+	entry = hash_search(connections, &key, HASH_ENTER, NULL);
 	memset(&entry->reported, 0, sizeof(entry->reported));
 	entry->conn = fresh;
 	entry->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));

@@ -364,6 +364,47 @@ test_kept_alive(void)
 	crm_http_close(session);
 }
 
+/* It opens what it needs for a request, and only for that; its cookies stay. */
+static void
+test_retired(void)
+{
+	CrmHttpSession *session = open_with(settings());
+	CrmHttpExchange *under_way;
+	CrmHttpRequest slow = {.method = "GET", .url = url("/slow?100")};
+	int			before = descriptors();
+
+	CHECK_INT(get(session, "/set-cookie")->status, 200);
+	CHECK(descriptors() > before);
+	under_way = crm_http_start(session, &slow);
+	crm_http_retire(session);
+	CHECK(descriptors() > before);
+	CHECK_STR(crm_http_wait(under_way)->body, "slow");
+	CHECK_INT(descriptors(), before);
+	CHECK_CONTAINS(get(session, "/echo")->body, "Cookie: login=abc");
+	CHECK_INT(descriptors(), before);
+	crm_http_close(session);
+}
+
+/* More than fd.c grants descriptors: those that rest give up theirs. */
+static void
+test_many_sessions(void)
+{
+	List	   *sessions = NIL;
+	ListCell   *lc;
+	int			reached = 0;
+
+	for (int i = 0; i < 400; i++)
+		sessions = lappend(sessions, open_with(settings()));
+	for (int round = 0; round < 2; round++)
+	{
+		foreach(lc, sessions)
+			reached += strcmp(get(lfirst(lc), "/hello")->body, "hello") == 0 ? 1 : 0;
+	}
+	CHECK_INT(reached, 800);
+	foreach(lc, sessions)
+		crm_http_close(lfirst(lc));
+}
+
 static void
 test_basic(void)
 {
@@ -926,6 +967,8 @@ static const UnitTest tests[] = {
 	{"reads Retry-After and Date", test_retry_after},
 	{"takes for a date only what a clock shows", test_date},
 	{"keeps connections alive, not after an error", test_kept_alive},
+	{"keeps nothing open once it is retired", test_retired},
+	{"opens any number of sessions", test_many_sessions},
 	{"proves who it is by Basic", test_basic},
 	{"keeps cookies for the session", test_cookies},
 	{"counts", test_counters},
