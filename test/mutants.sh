@@ -118,7 +118,7 @@ mutant refusals src/sync/connection.c 's/^\s*login->refusals = crm_refusals();//
 	tap/login_refused
 mutant secrets src/cdms/login.c 's/^\s*List\s.*secrets = list_copy(response->secrets);/\tList *secrets = NIL;/' \
 	tap/login_secrets
-mutant one-identity src/sync/connection.c 's/mapping ? mapping->umid : InvalidOid}/InvalidOid}/' \
+mutant one-identity src/sync/connection.c 's/reading->mapping ? reading->mapping->umid : InvalidOid/InvalidOid/' \
 	regress/identities
 mutant challenges src/net/http.c 's/++exchange->challenges > MOST_CHALLENGES/false/' \
 	tap/login_kerberos
@@ -127,9 +127,13 @@ mutant form-of-another src/cdms/adfs.c 's/crm_url_same_origin(adfs, page)/true/'
 mutant several-passwords src/cdms/adfs.c 's/list_length(passwords) > 1/false/' \
 	regress/login_adfs_hostile
 
-# Connections that were altered: not kept open.
+# Connections that were altered: not kept open, and not missed.
 mutant retired src/sync/connection.c 's/^\s*crm_http_retire(entry->conn->http);//' \
 	regress/many_connections
+mutant connection-read-again src/sync/connection.c 's/valid = alterations == before/valid = alterations >= before/' \
+	isolation/server_altered
+mutant table-built-again src/sync/table.c 's/valid = alterations == before/valid = alterations >= before/' \
+	isolation/server_altered
 
 # What is nobody else's business.
 mutant logged-links src/cdms/odata.c 's/\.shown = cursor->shown,/.shown = NULL,/' \

@@ -37,6 +37,18 @@ typedef struct ConnectionEntry
 	CrmStats	reported;		/* of its counters */
 } ConnectionEntry;
 
+/* What a connection is made of, as it stands in the catalogs. */
+typedef struct Reading
+{
+	ConnectionKey key;
+	ForeignServer *server;
+	UserMapping *mapping;		/* NULL: none is needed */
+	uint64		identity;		/* of its login */
+	uint32		server_hash;
+	uint32		mapping_hash;
+	bool		valid;			/* nothing was altered meanwhile */
+} Reading;
+
 typedef struct LoginMethod
 {
 	const char *name;			/* of the option "auth" */
@@ -53,10 +65,17 @@ static const LoginMethod login_methods[] = {
 	{"adfs", CRM_HTTP_AUTH_NONE, true}
 };
 
+/*
+ * So often the catalogs are read until nothing was altered meanwhile; what was read
+ * last serves once.
+ */
+#define MOST_READINGS 10
+
 static HTAB *connections = NULL;
 static uint64 opened = 0;		/* how many so far */
 static List *retired = NIL;		/* of ConnectionEntry: altered, perhaps still
 								 * used by an open scan */
+static uint64 alterations = 0;	/* heard of so far */
 
 /* A server or a mapping was altered or dropped; hash 0: perhaps any. */
 static void
@@ -65,6 +84,7 @@ invalidate(Datum arg, int cacheid, uint32 hash)
 	HASH_SEQ_STATUS scan;
 	ConnectionEntry *entry;
 
+	alterations++;
 	hash_seq_init(&scan, connections);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
@@ -180,7 +200,7 @@ copy_option(List *options, const char *name)
 
 /* In the current memory context; NULL where nobody logs in. */
 static CrmLogin *
-make_login(ForeignServer *server, UserMapping *mapping)
+make_login(ForeignServer *server, UserMapping *mapping, uint64 identity)
 {
 	char	   *auth = crm_option(server->options, "auth");
 	CrmLogin   *login;
@@ -194,13 +214,15 @@ make_login(ForeignServer *server, UserMapping *mapping)
 	if (strcmp(auth, "adfs") == 0)
 		login->adfs = crm_option_words(server->options, "adfs_url");
 	login->refusals = crm_refusals();
-	crm_version_add_identity(&login->identity, server->serverid, mapping->umid);
+	login->identity = identity;
 	return login;
 }
 
 static CrmConnection *
-open_connection(ForeignServer *server, UserMapping *mapping)
+open_connection(const Reading *reading)
 {
+	ForeignServer *server = reading->server;
+	UserMapping *mapping = reading->mapping;
 	char	   *format = crm_option(server->options, "format");
 	CrmHttpSettings settings;
 	MemoryContext before;
@@ -213,7 +235,7 @@ open_connection(ForeignServer *server, UserMapping *mapping)
 	conn->protocol = &crm_protocol_odata2;
 	conn->server_name = pstrdup(server->servername);
 	conn->root = psprintf("%s%s", organisation(server), SERVICE_PATH);
-	conn->login = make_login(server, mapping);
+	conn->login = make_login(server, mapping, reading->identity);
 	conn->format = format && strcmp(format, "atom") == 0 ? CRM_FORMAT_ATOM : CRM_FORMAT_JSON;
 	conn->max_retries = crm_option_int(server->options, "max_retries", 3);
 	conn->batch = crm_option_bool(server->options, "batch", false);
@@ -302,27 +324,58 @@ retire_invalid(void)
 	MemoryContextSwitchTo(before);
 }
 
+static void
+read_once(Reading *reading, Oid serverid, Oid userid)
+{
+	uint64		before = alterations;
+
+	memset(reading, 0, sizeof(*reading));
+	reading->server = GetForeignServer(serverid);
+	reading->mapping = find_mapping(reading->server, userid);
+	reading->key.serverid = serverid;
+	reading->key.umid = reading->mapping ? reading->mapping->umid : InvalidOid;
+	crm_version_add_identity(&reading->identity, serverid, reading->key.umid);
+	reading->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
+	reading->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
+												  ObjectIdGetDatum(reading->key.umid));
+	reading->valid = alterations == before;
+}
+
+/*
+ * One row may be altered while the other is read, and the news of it comes but once:
+ * the old URL would be kept for the session, and told the new password.
+ */
+static void
+read_catalogs(Reading *reading, Oid serverid, Oid userid)
+{
+	int			readings = 0;
+
+	do
+		read_once(reading, serverid, userid);
+	while (!reading->valid && ++readings < MOST_READINGS);
+}
+
 CrmConnection *
 crm_connection_get(Oid serverid, Oid userid)
 {
-	ForeignServer *server = GetForeignServer(serverid);
-	UserMapping *mapping = find_mapping(server, userid);
-	ConnectionKey key = {serverid, mapping ? mapping->umid : InvalidOid};
+	Reading		reading;
 	ConnectionEntry *entry;
 	CrmConnection *fresh;
 
-	entry = hash_search(connections, &key, HASH_FIND, NULL);
+	/* From here until it is entered nothing reads the catalogs, which could bring news. */
+	read_catalogs(&reading, serverid, userid);
+	entry = hash_search(connections, &reading.key, HASH_FIND, NULL);
 	if (entry && entry->valid)
 		return entry->conn;
 
 	retire_invalid();
-	fresh = open_connection(server, mapping);
-	entry = hash_search(connections, &key, HASH_ENTER, NULL);
+	fresh = open_connection(&reading);
+	entry = hash_search(connections, &reading.key, HASH_ENTER, NULL);
 	memset(&entry->reported, 0, sizeof(entry->reported));
 	entry->conn = fresh;
-	entry->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
-	entry->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(key.umid));
-	entry->valid = true;
+	entry->server_hash = reading.server_hash;
+	entry->mapping_hash = reading.mapping_hash;
+	entry->valid = reading.valid;
 	return fresh;
 }
 

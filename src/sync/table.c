@@ -70,8 +70,15 @@ typedef struct TableEntry
 	CrmTable   *table;
 } TableEntry;
 
+/*
+ * So often a description is built until nothing was altered meanwhile; the last serves
+ * once.
+ */
+#define MOST_BUILDINGS 10
+
 static HTAB *tables = NULL;
 static List *retired = NIL;		/* CrmTables that may still be in use */
+static uint64 alterations = 0;	/* heard of so far */
 
 Oid
 crm_relation_owner(Oid relid)
@@ -428,13 +435,28 @@ build_table(Oid relid)
 	check_wrapper(rel);
 	table->relid = relid;
 	table->memory = memory;
-	table->valid = true;
 	read_table(table, rel);
 	relation_close(rel, NoLock);
 
 	MemoryContextSwitchTo(before);
 	MemoryContextSetParent(memory, CacheMemoryContext);
 	return table;
+}
+
+/* What is altered while a description is built, it does not hear of later. */
+static CrmTable *
+build_current_table(Oid relid)
+{
+	for (int buildings = 1;; buildings++)
+	{
+		uint64		before = alterations;
+		CrmTable   *table = build_table(relid);
+
+		table->valid = alterations == before;
+		if (table->valid || buildings == MOST_BUILDINGS)
+			return table;
+		MemoryContextDelete(table->memory);
+	}
 }
 
 /* Something was altered: rebuild at the next use, keep the old for its users. */
@@ -444,6 +466,7 @@ invalidate_tables(Datum arg, Oid relid)
 	HASH_SEQ_STATUS scan;
 	TableEntry *entry;
 
+	alterations++;
 	hash_seq_init(&scan, tables);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		if (entry->table &&
@@ -483,7 +506,7 @@ crm_table_get(Oid relid)
 		(entry->table->store_option == NULL || OidIsValid(entry->table->store)))
 		return entry->table;	/* nothing tells when a store that is not there comes */
 
-	fresh = build_table(relid);
+	fresh = build_current_table(relid);
 	entry = hash_search(tables, &relid, HASH_ENTER, &found);
 	if (found && entry->table)
 	{
