@@ -200,3 +200,5 @@ mutant deletions-last src/sync/push_turns.c 's/if (now == NIL)/if (true)/' \
 	regress/pending_strangers
 mutant push-read-only src/sync/functions.c 's/^\s*crm_table_require_updatable(table);//' \
 	regress/pending_strangers
+mutant dropped-meanwhile src/sync/functions.c 's/pg_class_aclcheck_ext(\(status.*\), &dropped)/pg_class_aclcheck(\1)/' \
+	isolation/dropped_meanwhile

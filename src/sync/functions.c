@@ -218,9 +218,10 @@ crm_status(PG_FUNCTION_ARGS)
 	foreach(lc, crm_table_all_synchronised())
 	{
 		Status		status = {lfirst_oid(lc), result};
+		bool		dropped = false;
 		ErrorData  *error;
 
-		if (pg_class_aclcheck(status.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		if (pg_class_aclcheck_ext(status.relid, GetUserId(), ACL_SELECT, &dropped) != ACLCHECK_OK)
 			continue;
 		error = crm_attempt(put_status, &status);
 		if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)

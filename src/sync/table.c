@@ -8,6 +8,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/reloptions.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
@@ -395,14 +396,19 @@ read_table(CrmTable *table, Relation rel)
 	find_store(table, crm_option(foreign->options, "store"));
 }
 
-/* Does this server belong to a wrapper with crm_sync's handler? */
+/*
+ * Does this server belong to a wrapper with crm_sync's handler?  Somebody may be
+ * dropping it just now.
+ */
 static bool
 is_our_server(Oid serverid)
 {
-	Oid			handler = GetForeignDataWrapper(GetForeignServer(serverid)->fdwid)->fdwhandler;
+	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+	ForeignDataWrapper *wrapper = server ?
+		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
 
-	return OidIsValid(handler) &&
-		get_func_namespace(handler) == get_namespace_oid("crm_sync", true);
+	return wrapper && OidIsValid(wrapper->fdwhandler) &&
+		get_func_namespace(wrapper->fdwhandler) == get_namespace_oid("crm_sync", true);
 }
 
 static bool
@@ -542,6 +548,24 @@ crm_table_at_end(void)
 	retired = NIL;
 }
 
+/* A foreign table's option "store"; NULL where it has none, or is gone by now. */
+static char *
+store_option(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(FOREIGNTABLEREL, ObjectIdGetDatum(relid));
+	char	   *store = NULL;
+	Datum		options;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	options = SysCacheGetAttr(FOREIGNTABLEREL, tuple, Anum_pg_foreign_table_ftoptions, &isnull);
+	if (!isnull)
+		store = crm_option(untransformRelOptions(options), "store");
+	ReleaseSysCache(tuple);
+	return store;
+}
+
 /* Foreign tables of crm_sync that have the option "store". */
 List *
 crm_table_all_synchronised(void)
@@ -555,8 +579,7 @@ crm_table_all_synchronised(void)
 	{
 		Form_pg_foreign_table form = (Form_pg_foreign_table) GETSTRUCT(tuple);
 
-		if (is_our_server(form->ftserver) &&
-			crm_option(GetForeignTable(form->ftrelid)->options, "store"))
+		if (is_our_server(form->ftserver) && store_option(form->ftrelid))
 			result = lappend_oid(result, form->ftrelid);
 	}
 	systable_endscan(scan);
@@ -582,9 +605,9 @@ foreign_table_of_store(Oid store)
 	foreach(lc, crm_table_all_synchronised())
 	{
 		Oid			relid = lfirst_oid(lc);
-		char	   *name = crm_option(GetForeignTable(relid)->options, "store");
+		char	   *name = store_option(relid);
 
-		if (resolve_store(name, relid) == store)
+		if (name && resolve_store(name, relid) == store)
 			return relid;
 	}
 	return InvalidOid;
