@@ -142,7 +142,7 @@ mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \
 	regress/login_adfs_hostile
 mutant counts src/sync/functions.c 's/ || !crm_may_use_server(serverid, GetUserId())//' \
 	regress/unprivileged tap/preload
-mutant logged-bodies src/net/http.c 's/\(exchange->request\.\)method, http/\1body ? \1body : \1method, http/' \
+mutant logged-bodies src/net/http.c 's/\(exchange->request\.\)method, exchange/\1body ? \1body : \1method, exchange/' \
 	tap/logging
 
 # What is small on the wire stays small.
