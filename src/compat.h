@@ -206,6 +206,17 @@ crm_check_permissions(PlannedStmt *plan)
 #endif
 }
 
+/* Is a transaction_timeout over, that will be an ERROR as soon as interrupts are served? */
+static inline bool
+crm_transaction_timed_out(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return TransactionTimeoutPending;
+#else
+	return false;
+#endif
+}
+
 /*
  * Opens a relation of a statement's range table until the statement ends; 18 would refuse
  * those of partitions that can't have rows for it, but for what is written to.

@@ -217,19 +217,30 @@ crm_http_retire(CrmHttpSession *session)
 	crm_loop_rest(&session->loop);
 }
 
-/* Where descriptors run short, sessions without a request give up theirs. */
+static bool
+http_has_room(void)
+{
+	if (!crm_sockets_reserve(DESCRIPTORS_OF_REQUEST))
+		return false;
+	crm_sockets_unreserve(DESCRIPTORS_OF_REQUEST);
+	return true;
+}
+
+/* Where descriptors run short, other sessions without a request give up theirs. */
 static void
-http_make_room(void)
+http_make_room(const CrmHttpSession *session)
 {
 	dlist_iter	iter;
 
-	if (crm_sockets_reserve(DESCRIPTORS_OF_REQUEST))
-	{
-		crm_sockets_unreserve(DESCRIPTORS_OF_REQUEST);
-		return;
-	}
 	dlist_foreach(iter, &sessions)
-		crm_loop_rest(&dlist_container(CrmHttpSession, node, iter.cur)->loop);
+	{
+		CrmHttpSession *other = dlist_container(CrmHttpSession, node, iter.cur);
+
+		if (http_has_room())
+			break;
+		if (other != session)
+			crm_loop_rest(&other->loop);
+	}
 }
 
 CrmHttpCounters *
@@ -297,6 +308,19 @@ static const long auth_bits[] = {
 };
 
 /*
+ * A directory in which nobody is believed.  Later versions of libcurl take NULL for
+ * their own one.  OpenSSL looks into it when it misses a certificate; others look at
+ * once, and refuse one that is not there.
+ */
+static const char *
+http_no_directory(void)
+{
+	const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	return library != NULL && strncmp(library, "OpenSSL", strlen("OpenSSL")) == 0 ? "/dev/null" : NULL;
+}
+
+/*
  * Whom the server must be known to, and a proxy that is spoken to by https: nobody else
  * than ca_file says.  libcurl would believe its own directory beside the file.
  */
@@ -306,9 +330,9 @@ http_set_trust(CURL *easy, const CrmHttpSettings *settings)
 	if (settings->ca_file != NULL)
 	{
 		SET(CURLOPT_CAINFO, settings->ca_file);
-		SET(CURLOPT_CAPATH, (char *) NULL);
+		SET(CURLOPT_CAPATH, http_no_directory());
 		SET(CURLOPT_PROXY_CAINFO, settings->ca_file);
-		SET(CURLOPT_PROXY_CAPATH, (char *) NULL);
+		SET(CURLOPT_PROXY_CAPATH, http_no_directory());
 	}
 	if (settings->crl_file != NULL)
 	{
@@ -527,7 +551,7 @@ http_begin(CrmHttpExchange *exchange, List *headers)
 	http_set_session(easy, session);
 	http_set_request(easy, exchange, headers);
 	exchange->started = crm_loop_now();
-	http_make_room();
+	http_make_room(session);
 	crm_loop_start(&session->loop, &exchange->loop);
 }
 
@@ -647,6 +671,12 @@ crm_http_wait_any(CrmHttpExchange *const *awaited, int n)
 		}
 		http_step(awaited[0]->session, awaited[0]->request.url);
 	}
+}
+
+bool
+crm_http_has_left(const CrmHttpExchange *exchange)
+{
+	return exchange->sendings > 0;
 }
 
 int

@@ -152,6 +152,9 @@ extern CrmHttpResponse *crm_http_wait(CrmHttpExchange *exchange);
  */
 extern int	crm_http_wait_any(CrmHttpExchange *const *exchanges, int n);
 
+/* Of one that crm_http_wait_any has found: has any of the request been sent? */
+extern bool crm_http_has_left(const CrmHttpExchange *exchange);
+
 /* HTTP status of one that crm_http_wait_any has found; 0: there was no answer. */
 extern int	crm_http_status(const CrmHttpExchange *exchange);
 

@@ -322,7 +322,8 @@ loop_is_interrupted(void)
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 	sigpending(&pending);
 	return INTERRUPTS_CAN_BE_PROCESSED() &&
-		(QueryCancelPending || ProcDiePending || sigismember(&pending, SIGTERM) == 1);
+		(QueryCancelPending || ProcDiePending || crm_transaction_timed_out() ||
+		 sigismember(&pending, SIGTERM) == 1);
 }
 
 bool
@@ -338,7 +339,7 @@ crm_loop_must_stop(CrmLoop *loop, CrmLoopRequest *request, bool too_late)
 		request->spent = spent;
 		request->timed_out = true;
 	}
-	return too_late || request->timed_out || loop_is_interrupted();
+	return too_late || request->timed_out || (!request->connected && loop_is_interrupted());
 }
 
 /* ------------------------------------------------------------ requests */

@@ -101,7 +101,8 @@ extern bool crm_loop_give_way(CrmLoop *loop, CrmLoopRequest *request);
  * For libcurl's progress callback, which it calls wherever it reads on and hands
  * nothing out, as all that a proxy answers to CONNECT: must the request end here?
  * So it is in a turn that lasts too long, after one of the request's limits or the
- * owner's own (too_late), or an interrupt that will be an ERROR.
+ * owner's own (too_late); and before it is connected when there is an interrupt that
+ * will be an ERROR, which others must not suffer from: it may be caught.
  */
 extern bool crm_loop_must_stop(CrmLoop *loop, CrmLoopRequest *request, bool too_late);
 
