@@ -22,6 +22,7 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -52,7 +53,7 @@ enum
 	INTENT_COLUMNS
 };
 
-/* What is locked for an owner, and for the table, where one session is enough. */
+/* What is locked for a site, and for the table, where one session is enough. */
 enum
 {
 	LOCK_SETTLE, LOCK_SWEEP
@@ -513,6 +514,7 @@ sweep(Relation rel, List *intents)
 void
 crm_intent_settle(Oid serverid, Oid owner)
 {
+	uint32		site = hash_combine(serverid, owner);
 	Relation	rel;
 	List	   *intents;
 
@@ -521,12 +523,12 @@ crm_intent_settle(Oid serverid, Oid owner)
 	rel = open_intents(RowExclusiveLock);
 	intents = read_abandoned(rel);
 	if (unsettled_of(intents, serverid, owner) != NIL &&
-		ConditionalLockDatabaseObject(RelationGetRelid(rel), owner, LOCK_SETTLE, ExclusiveLock))
+		ConditionalLockDatabaseObject(RelationGetRelid(rel), site, LOCK_SETTLE, ExclusiveLock))
 	{
 		/* Another session may have been faster. */
 		settle(unsettled_of(read_abandoned(rel), serverid, owner), owner);
 		/* Settled is settled, whatever becomes of this transaction. */
-		UnlockDatabaseObject(RelationGetRelid(rel), owner, LOCK_SETTLE, ExclusiveLock);
+		UnlockDatabaseObject(RelationGetRelid(rel), site, LOCK_SETTLE, ExclusiveLock);
 	}
 	else if (intents != NIL)
 		sweep(rel, intents);

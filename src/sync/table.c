@@ -80,6 +80,7 @@ typedef struct TableEntry
 static HTAB *tables = NULL;
 static List *retired = NIL;		/* CrmTables that may still be in use */
 static uint64 alterations = 0;	/* heard of so far */
+static Oid	altered[64];		/* the latest of them; InvalidOid: perhaps any */
 
 Oid
 crm_relation_owner(Oid relid)
@@ -449,6 +450,22 @@ build_table(Oid relid)
 	return table;
 }
 
+/* Was one of its relations altered since?  Others are all the time, temporary ones. */
+static bool
+was_altered(const CrmTable *table, uint64 since)
+{
+	if (alterations - since > lengthof(altered))
+		return true;
+	for (uint64 i = since; i < alterations; i++)
+	{
+		Oid			relid = altered[i % lengthof(altered)];
+
+		if (!OidIsValid(relid) || relid == table->relid || relid == table->store)
+			return true;
+	}
+	return false;
+}
+
 /* What is altered while a description is built, it does not hear of later. */
 static CrmTable *
 build_current_table(Oid relid)
@@ -458,7 +475,7 @@ build_current_table(Oid relid)
 		uint64		before = alterations;
 		CrmTable   *table = build_table(relid);
 
-		table->valid = alterations == before;
+		table->valid = !was_altered(table, before);
 		if (table->valid || buildings == MOST_BUILDINGS)
 			return table;
 		MemoryContextDelete(table->memory);
@@ -472,7 +489,7 @@ invalidate_tables(Datum arg, Oid relid)
 	HASH_SEQ_STATUS scan;
 	TableEntry *entry;
 
-	alterations++;
+	altered[alterations++ % lengthof(altered)] = relid;
 	hash_seq_init(&scan, tables);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		if (entry->table &&
