@@ -92,7 +92,7 @@ CREATE TABLE crm_sync.outbox (
     last_error text,
     history    bigint,
     since      timestamptz NOT NULL DEFAULT now(),
-    unanswered boolean NOT NULL DEFAULT false
+    sent       boolean NOT NULL DEFAULT false
 );
 CREATE INDEX outbox_object ON crm_sync.outbox (store, key, id);
 CREATE INDEX outbox_transaction ON crm_sync.outbox (xid) WHERE push;
@@ -106,8 +106,8 @@ COMMENT ON COLUMN crm_sync.outbox.base IS
     'values that they had when last synchronised; of a deletion the whole row';
 COMMENT ON COLUMN crm_sync.outbox.push IS
     'sent by the COMMIT of the transaction xid; false where crm_sync.mode was local';
-COMMENT ON COLUMN crm_sync.outbox.unanswered IS
-    'was sent and got no answer, so CDMS may have it';
+COMMENT ON COLUMN crm_sync.outbox.sent IS
+    'was sent before, so CDMS may have it: of creations';
 
 -- Values by column name, under the names that the columns have by now.
 CREATE FUNCTION crm_sync.present_names(store regclass, columns jsonb, named jsonb) RETURNS jsonb

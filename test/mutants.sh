@@ -186,7 +186,7 @@ mutant read-only-parents src/sync/push_object.c 's/ || !crm_push_table(store)->u
 	regress/pending_strangers
 mutant insert-is-not-update src/sync/push_send.c 's/if (!may_change_existing(object, write))/if (!may_change_existing(object, write) \&\& false)/' \
 	regress/pending_strangers
-mutant unanswered src/sync/push_send.c 's/return was_unanswered(object) || holds_all/return holds_all/' \
+mutant sent-before src/sync/push_send.c 's/return was_sent(object) || holds_all/return holds_all/' \
 	regress/pending_strangers
 mutant turns src/sync/push_turns.c 's/turn->over = true;/turn->role = row->role;/' \
 	regress/pending_strangers
@@ -202,3 +202,11 @@ mutant push-read-only src/sync/functions.c 's/^\s*crm_table_require_updatable(ta
 	regress/pending_strangers
 mutant dropped-meanwhile src/sync/functions.c 's/pg_class_aclcheck_ext(\(status.*\), &dropped)/pg_class_aclcheck(\1)/' \
 	isolation/dropped_meanwhile
+mutant endless-turns src/sync/push.c 's/id > \*push->last)/id > PG_INT64_MAX)/' \
+	regress/pending_turns
+mutant never-left src/sync/push.c 's/== CRM_SENT_CREATE && !write->not_done)/== CRM_SENT_CREATE)/' \
+	regress/pending_turns
+mutant got-there src/sync/push.c 's/^\s*note_sent_creations(writes);//' \
+	regress/pending_turns
+mutant waits-for-creation src/sync/ledger.c 's/AND NOT o.push AND NOT " WAITS_FOR_CREATION/AND NOT o.push "/' \
+	tap/worker

@@ -263,8 +263,9 @@ typedef struct CrmWrite
 	const CrmHttpResponse *answer;	/* to the query, or to the creation itself: what
 									 * read_made reads; NULL: there is none */
 	ErrorData  *error;			/* CRM_REFUSED, CRM_UNKNOWN; else NULL */
-	bool		not_done;		/* with CRM_REFUSED: CDMS itself says that it was
-								 * not carried out */
+	bool		not_done;		/* with CRM_UNSENT, CRM_REFUSED, CRM_UNKNOWN: surely
+								 * not carried out; it never left, or CDMS itself
+								 * says so.  Also where write throws */
 	int			retry_after;	/* seconds, with CRM_UNKNOWN; -1: not said */
 } CrmWrite;
 

@@ -467,7 +467,10 @@ crm_odata_write_batch(CrmConnection *conn, List *writes)
 {
 	Batch		batch = {conn, writes, read_back_queries(conn, writes)};
 	CrmWrite	whole = {.outcome = CRM_UNSENT,.retry_after = -1};
+	ListCell   *lc;
 
+	foreach(lc, writes)
+		((CrmWrite *) lfirst(lc))->not_done = false;
 	crm_odata_try(&whole, send_batch, &batch);
 	if (whole.error)
 		share_error(writes, &whole);

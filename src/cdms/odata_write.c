@@ -301,6 +301,7 @@ land(CrmWrite *write, void *arg)
 	CrmHttpResponse *response;
 
 	flight->exchange = NULL;
+	write->not_done = !crm_http_has_left(exchange);
 	response = crm_http_wait(exchange);
 	if (crm_login_is_lost(flight->conn, flight->request, response))
 	{
@@ -383,6 +384,35 @@ next_to_land(Flights *flights)
 	return n == 0 ? NULL : waiting[crm_http_wait_any(exchanges, n)];
 }
 
+static void
+fly(Flights *flights)
+{
+	Flight	   *flight;
+
+	fill_places(flights);
+	while ((flight = next_to_land(flights)) != NULL)
+	{
+		if (flight->exchange)
+			crm_odata_try(flight->write, land, flight);
+		note_outcome(flights, flight);
+		flight->write = NULL;
+		fill_places(flights);
+	}
+}
+
+/* Of those that nobody waits for any more. */
+static void
+note_left(Flights *flights)
+{
+	for (int i = 0; i < flights->width; i++)
+	{
+		Flight	   *flight = &flights->places[i];
+
+		if (flight->write && flight->exchange)
+			flight->write->not_done = !crm_http_has_left(flight->exchange);
+	}
+}
+
 /* After one that is refused no more leave; those under way are waited for. */
 static void
 write_singly(CrmConnection *conn, List *writes)
@@ -391,18 +421,18 @@ write_singly(CrmConnection *conn, List *writes)
 		.conn = conn,.writes = writes,
 		.width = Min(crm_http_max_connections(conn->http), list_length(writes))
 	};
-	Flight	   *flight;
 
 	flights.places = palloc0_array(Flight, flights.width);
-	fill_places(&flights);
-	while ((flight = next_to_land(&flights)) != NULL)
+	PG_TRY();
 	{
-		if (flight->exchange)
-			crm_odata_try(flight->write, land, flight);
-		note_outcome(&flights, flight);
-		flight->write = NULL;
-		fill_places(&flights);
+		fly(&flights);
 	}
+	PG_CATCH();
+	{
+		note_left(&flights);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 static bool
@@ -442,6 +472,7 @@ crm_odata_write(CrmConnection *conn, List *writes)
 		CrmWrite   *write = lfirst(lc);
 
 		write->outcome = CRM_UNSENT;
+		write->not_done = true;
 		write->retry_after = -1;
 	}
 	if (conn->batch && list_length(writes) > 1)

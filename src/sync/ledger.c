@@ -85,7 +85,7 @@ static OwnStatement record_left = {
 	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
 	"crm_sync.present_names(o.store, o.columns, o.changed), " \
 	"crm_sync.present_names(o.store, o.columns, o.base), " \
-	"o.role::pg_catalog.oid, o.attempts, o.history, o.push, o.unanswered "
+	"o.role::pg_catalog.oid, o.attempts, o.history, o.push, o.sent "
 
 /*
  * What there is of the objects that this transaction must push.  Its own rows have
@@ -115,17 +115,17 @@ static OwnStatement read_creations = {
 	0
 };
 
-/*
- * What another session is sending just now is left to it.  A change of an object
- * whose creation, by another role, has failed waits for that.
- */
+/* A change of an object whose creation, by another role, has failed waits for that. */
+#define WAITS_FOR_CREATION \
+	"(o.operation " IS " 'update' AND EXISTS (SELECT FROM crm_sync.outbox i " \
+	"WHERE i.store " IS " o.store AND i.key " IS " o.key " \
+	"AND i.parked AND i.operation " IS " 'insert' AND i.changed IS NOT NULL AND i.id OPERATOR(pg_catalog.<) o.id " \
+	"AND i.role::pg_catalog.oid OPERATOR(pg_catalog.<>) o.role::pg_catalog.oid)) "
+
+/* What another session is sending just now is left to it. */
 static OwnStatement read_object = {
 	OUTBOX_ROW "FROM crm_sync.outbox o WHERE NOT o.parked AND o.store " IS " $1 AND o.key " IS " $2 "
-	"AND NOT (o.operation " IS " 'update' AND EXISTS (SELECT FROM crm_sync.outbox i "
-	"WHERE i.store " IS " $1 AND i.key " IS " $2 "
-	"AND i.parked AND i.operation " IS " 'insert' AND i.changed IS NOT NULL AND i.id OPERATOR(pg_catalog.<) o.id "
-	"AND i.role::pg_catalog.oid OPERATOR(pg_catalog.<>) o.role::pg_catalog.oid)) "
-	"ORDER BY o.id FOR UPDATE SKIP LOCKED",
+	"AND NOT " WAITS_FOR_CREATION "ORDER BY o.id FOR UPDATE SKIP LOCKED",
 	2, {OIDOID, UUIDOID}
 };
 
@@ -161,7 +161,7 @@ static OwnStatement waiting_stores = {
 
 static OwnStatement pending_objects = {
 	"SELECT o.key, pg_catalog.count(*) FROM crm_sync.outbox o "
-	"WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push "
+	"WHERE o.store " IS " $1 AND NOT o.parked AND NOT o.push AND NOT " WAITS_FOR_CREATION
 	"GROUP BY o.key ORDER BY pg_catalog.min(o.id) LIMIT $2",
 	2, {OIDOID, INT4OID}
 };
@@ -191,8 +191,14 @@ static OwnStatement delete_rows = {
 
 static OwnStatement note_failure = {
 	"UPDATE crm_sync.outbox SET parked = $3, attempts = attempts OPERATOR(pg_catalog.+) 1, "
-	"last_error = $2, unanswered = unanswered OR $4 WHERE id " IS " ANY ($1)",
-	4, {INT8ARRAYOID, TEXTOID, BOOLOID, BOOLOID}
+	"last_error = $2 WHERE id " IS " ANY ($1)",
+	3, {INT8ARRAYOID, TEXTOID, BOOLOID}
+};
+
+static OwnStatement note_sent = {
+	"UPDATE crm_sync.outbox SET sent = true WHERE store " IS " $1 AND key " IS " $2 "
+	"AND role::pg_catalog.oid " IS " $3 AND operation " IS " 'insert'",
+	3, {OIDOID, UUIDOID, OIDOID}
 };
 
 static OwnStatement note_conflict = {
@@ -494,7 +500,7 @@ keep_outbox_row(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg
 	if (isnull)
 		row->history = 0;
 	row->pending = !DatumGetBool(row_value(tuple, desc, 10, &isnull));
-	row->unanswered = DatumGetBool(row_value(tuple, desc, 11, &isnull));
+	row->sent = DatumGetBool(row_value(tuple, desc, 11, &isnull));
 	*rows = lappend(*rows, row);
 	MemoryContextSwitchTo(before);
 }
@@ -722,14 +728,21 @@ crm_ledger_done(List *rows)
 }
 
 void
-crm_ledger_failed(List *rows, const char *reason, bool parked, bool unanswered)
+crm_ledger_failed(List *rows, const char *reason, bool parked)
 {
-	Datum		values[] = {
-		id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked),
-		BoolGetDatum(unanswered)
-	};
+	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked)};
 
 	run_own(&note_failure, values, NULL, NULL, NULL);
+}
+
+void
+crm_ledger_sent(Oid store, const pg_uuid_t *key, Oid role)
+{
+	Datum		values[] = {
+		ObjectIdGetDatum(store), UUIDPGetDatum(key), ObjectIdGetDatum(role)
+	};
+
+	run_own(&note_sent, values, NULL, NULL, NULL);
 }
 
 void

@@ -44,7 +44,7 @@ typedef struct CrmOutboxRow
 	int			attempts;
 	int64		history;		/* 0: none */
 	bool		pending;		/* written without being sent at once */
-	bool		unanswered;		/* sent before, and CDMS may have it */
+	bool		sent;			/* before, so CDMS may have it: of creations */
 } CrmOutboxRow;
 
 /* Writes history only, or history and outbox. */
@@ -109,11 +109,11 @@ extern HTAB *crm_ledger_changed_since(Oid store, const pg_uuid_t *keys, int n, S
 /* Done with: rows (CrmOutboxRow *) leave the outbox. */
 extern void crm_ledger_done(List *rows);
 
-/*
- * Tried in vain: rows stay pending, or, refused, are parked, with the reason.  Was it
- * the answer that was lost?
- */
-extern void crm_ledger_failed(List *rows, const char *reason, bool parked, bool unanswered);
+/* Tried in vain: rows stay pending, or, refused, are parked, with the reason. */
+extern void crm_ledger_failed(List *rows, const char *reason, bool parked);
+
+/* A role's creation that is still in the outbox has been sent: CDMS may have it. */
+extern void crm_ledger_sent(Oid store, const pg_uuid_t *key, Oid role);
 
 /* Notes in history what a write overwrote. */
 extern void crm_ledger_conflict(int64 history, Datum conflict);

@@ -376,7 +376,7 @@ park_role(Oid role, const char *reason)
 		List	   *rows = crm_push_rows_of(crm_ledger_read_object(object->store, &object->key), role);
 
 		if (rows != NIL)
-			crm_ledger_failed(rows, reason, true, false);
+			crm_ledger_failed(rows, reason, true);
 	}
 }
 
@@ -397,29 +397,37 @@ note_soft_failure(List *rows, ErrorData *error)
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 parked ? errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().") :
 			 errhint("It stays in crm_sync.pending, with what else waits there.")));
-	crm_ledger_failed(rows, reason, parked, error->sqlerrcode == ERRCODE_CONNECTION_FAILURE);
+	crm_ledger_failed(rows, reason, parked);
 	if (!parked)
 		soft_objects = NIL;
 	else if (error->sqlerrcode == ERRCODE_INVALID_PASSWORD)
 		park_role(((CrmOutboxRow *) linitial(rows))->role, reason);
 }
 
-/* What is to be sent next of an object on behalf of no writer: one role's changes. */
-static List *
-read_turn(CrmPushKey *object)
-{
-	List	   *rows = crm_ledger_read_object(object->store, &object->key);
-
-	return crm_push_take_turn(&rows);
-}
-
 /* One object on behalf of no writer, and its rows as they were sent. */
 typedef struct SoftPush
 {
 	CrmPushKey *object;
+	int64	   *last;			/* row of its turns; 0: it was not looked at yet */
 	List	   *rows;
 	MemoryContext memory;
 } SoftPush;
+
+/*
+ * What is to be sent next: one role's changes.  What triggers write in answer to a turn
+ * is not another one of this push, or there would be no end.
+ */
+static List *
+read_turn(SoftPush *push)
+{
+	List	   *rows = crm_ledger_read_object(push->object->store, &push->object->key);
+
+	if (rows != NIL && *push->last == 0)
+		*push->last = ((CrmOutboxRow *) llast(rows))->id;
+	while (rows != NIL && ((CrmOutboxRow *) llast(rows))->id > *push->last)
+		rows = list_delete_last(rows);
+	return crm_push_take_turn(&rows);
+}
 
 /*
  * The row is locked first: whoever writes the object now sends what is pending of
@@ -437,7 +445,7 @@ push_soft_rows(void *arg)
 	if (hash_get_num_entries(rows) != hash_get_num_entries(locked))
 		return;
 	before = MemoryContextSwitchTo(push->memory);
-	push->rows = read_turn(push->object);
+	push->rows = read_turn(push);
 	MemoryContextSwitchTo(before);
 	if (push->rows != NIL)
 		push_rows(push->rows);
@@ -451,15 +459,31 @@ is_collision(ErrorData *error)
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
+/* Creations that may have got there, though the push has failed. */
+static void
+note_sent_creations(List *writes)
+{
+	ListCell   *lc;
+
+	foreach(lc, writes)
+	{
+		CrmSent    *write = lfirst(lc);
+
+		if (write->action == CRM_SENT_CREATE && !write->not_done)
+			crm_ledger_sent(write->table->store, &write->key, write->role);
+	}
+}
+
 /* True: the object has another turn, perhaps. */
 static bool
-push_soft(CrmPushKey *object)
+push_soft(CrmPushKey *object, int64 *last)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pending object",
 												 ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(memory);
-	SoftPush	push = {object, NIL, memory};
+	SoftPush	push = {object, last, NIL, memory};
 	List	   *outer = sent;
+	List	   *writes;
 	ErrorData  *error;
 	bool		again;
 	bool		cancelled;
@@ -467,6 +491,7 @@ push_soft(CrmPushKey *object)
 	/* Its writes are not undone with the others': it stays pending, and is repeated. */
 	sent = NIL;
 	error = crm_attempt(push_soft_rows, &push);
+	writes = sent;
 	sent = outer;
 	cancelled = error && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	if (cancelled && crm_push_limit == 0)
@@ -476,9 +501,10 @@ push_soft(CrmPushKey *object)
 	if (error && !is_collision(error))
 	{
 		if (push.rows == NIL)
-			push.rows = read_turn(object);
+			push.rows = read_turn(&push);
 		if (push.rows != NIL)
 			note_soft_failure(push.rows, error);
+		note_sent_creations(writes);
 	}
 	again = push.rows != NIL && !(error && is_collision(error));
 	MemoryContextSwitchTo(before);
@@ -490,12 +516,16 @@ push_soft(CrmPushKey *object)
 static void
 push_soft_objects(void)
 {
+	int64		last = 0;
+
 	while (soft_objects != NIL && !XactReadOnly)
 	{
 		CrmPushKey *object = linitial(soft_objects);
 
-		if (!push_soft(object))
-			soft_objects = list_delete_ptr(soft_objects, object);
+		if (push_soft(object, &last))
+			continue;
+		soft_objects = list_delete_ptr(soft_objects, object);
+		last = 0;
 	}
 }
 

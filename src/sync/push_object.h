@@ -43,6 +43,7 @@ typedef struct CrmPushObject
 								 * update) */
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
+	bool		maybe_done;		/* a write of it got no answer */
 	List	   *deferred;		/* CrmColumn *: references sent after creation */
 	CrmSent    *write;			/* as it was planned, or NULL */
 	int			level;			/* deeper than all it refers to */

@@ -179,14 +179,31 @@ holds_all(CrmPushObject *object, List *assignments)
 }
 
 static bool
-was_unanswered(CrmPushObject *object)
+was_sent(CrmPushObject *object)
 {
 	ListCell   *lc;
 
 	foreach(lc, object->rows)
-		if (((CrmOutboxRow *) lfirst(lc))->unanswered)
+		if (((CrmOutboxRow *) lfirst(lc))->sent)
 			return true;
 	return false;
+}
+
+/* Rights on the store are as good: whoever has them can write to it. */
+static bool
+may_update(CrmPushObject *object, Oid role)
+{
+	CrmTable   *table = object->table;
+	ListCell   *lc;
+
+	if (pg_class_aclcheck(table->relid, role, ACL_UPDATE) == ACLCHECK_OK ||
+		pg_class_aclcheck(table->store, role, ACL_UPDATE) == ACLCHECK_OK)
+		return true;
+	foreach(lc, object->columns)
+		if (pg_attribute_aclcheck(table->relid, ((CrmColumn *) lfirst(lc))->attnum, role,
+								  ACL_UPDATE) != ACLCHECK_OK)
+			return false;
+	return true;
 }
 
 /*
@@ -196,8 +213,7 @@ was_unanswered(CrmPushObject *object)
 static bool
 may_change_existing(CrmPushObject *object, CrmSent *write)
 {
-	return was_unanswered(object) || holds_all(object, write->after) ||
-		pg_class_aclcheck(object->table->relid, write->role, ACL_UPDATE) == ACLCHECK_OK;
+	return was_sent(object) || holds_all(object, write->after) || may_update(object, write->role);
 }
 
 /*
@@ -258,6 +274,7 @@ has_arrived(Sending *sending)
 		throw_duplicate(object);
 	object->made = object->got;
 	sending->note->answered = true;
+	sending->note->not_done = false;
 	return true;
 }
 
@@ -292,6 +309,13 @@ judge_duplicate(Sending *sending, Verdict *verdict)
 		verdict->again = lappend(verdict->again, object);
 }
 
+/* A note speaks for the writes of the object that got no answer before, too. */
+static void
+note_not_done(Sending *sending, bool not_done)
+{
+	sending->note->not_done = not_done && !sending->object->maybe_done;
+}
+
 static void
 judge(Sending *sending, Verdict *verdict)
 {
@@ -307,16 +331,18 @@ judge(Sending *sending, Verdict *verdict)
 			judge_duplicate(sending, verdict);
 			break;
 		case CRM_REFUSED:
-			sending->note->not_done = sending->write.not_done ||
-				is_surely_not_done(sending->write.error);
+			note_not_done(sending, sending->write.not_done ||
+						  is_surely_not_done(sending->write.error));
 			if (verdict->refusal == NULL)
 				verdict->refusal = sending->write.error;
 			break;
 		case CRM_UNKNOWN:
+			sending->object->maybe_done |= !sending->write.not_done;
+			note_not_done(sending, true);
 			verdict->unknown = lappend(verdict->unknown, sending);
 			break;
 		case CRM_UNSENT:
-			sending->note->not_done = true;
+			note_not_done(sending, true);
 			break;
 	}
 }
@@ -364,6 +390,30 @@ take_group(List **objects)
 	return group;
 }
 
+/* Who was cancelled, or has no time left, is to know what may have been done. */
+static void
+write_all(CrmConnection *conn, List *sendings, List *writes)
+{
+	PG_TRY();
+	{
+		conn->protocol->write(conn, writes);
+	}
+	PG_CATCH();
+	{
+		ListCell   *lc;
+
+		foreach(lc, sendings)
+		{
+			Sending    *sending = lfirst(lc);
+
+			if (sending->write.outcome == CRM_UNSENT)
+				note_not_done(sending, sending->write.not_done);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 /* What CDMS made of them, where the answers say it. */
 static void
 keep_made(CrmConnection *conn, List *sendings, List *writes)
@@ -396,10 +446,10 @@ send_group(List *group, List **sent, Verdict *verdict)
 		sendings = lappend(sendings, sending);
 		writes = lappend(writes, &sending->write);
 	}
-	conn->protocol->write(conn, writes);
+	write_all(conn, sendings, writes);
 	foreach(lc, sendings)
 		if (((Sending *) lfirst(lc))->write.outcome == CRM_UNSENT)
-			((Sending *) lfirst(lc))->note->not_done = true;
+			note_not_done(lfirst(lc), true);
 	foreach(lc, sendings)
 		judge(lfirst(lc), verdict);
 	if (verdict->refusal)

@@ -167,6 +167,24 @@ soon(q{SELECT count(*) = 1 FROM crm_sync.pending WHERE key::text LIKE '4444%5' A
 	'a silent server is given up');
 arrives(5, 'and asked again');
 
+# More changes than fit into one commit wait for creations that CDMS refuses: they are
+# in nobody's way.
+sql(q{
+	CREATE ROLE maker;
+	GRANT USAGE ON SCHEMA crm TO maker;
+	GRANT INSERT, SELECT ON crm.queued TO maker;
+	CREATE USER MAPPING FOR maker SERVER cdms OPTIONS (password_required 'false');
+	SELECT cdms.fault('status', '--verb', 'POST', '--times', '101', '--status', '400', '--body', 'no');
+	SET ROLE maker;
+	INSERT INTO crm.queued (id, name)
+		SELECT ('55555555-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, 'Refused' FROM generate_series(1, 101) i;
+});
+soon(q{SELECT count(*) = 101 FROM crm_sync.failed WHERE key::text LIKE '5555%'}, 'creations are refused');
+sql(q{UPDATE crm.queued SET name = 'Changed' WHERE name = 'Refused'});
+queue(6, 'queued');
+arrives(6, 'what waits for them keeps nobody waiting');
+is(sql(q{SELECT count(*) FROM crm_sync.pending WHERE key::text LIKE '5555%'}), '101', 'and is not lost');
+
 # Off.
 $node->append_conf('postgresql.conf', 'crm_sync.worker_naptime = 0');
 $node->reload;
