@@ -708,8 +708,8 @@ read_page(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntity 
 	}
 	PG_CATCH();
 	{
-		crm_words_rethrow(memory, response->body, response->body_length,
-						  crm_login_secrets(conn, response));
+		MemoryContextSwitchTo(memory);
+		crm_words_rethrow(response->body, response->body_length, crm_login_secrets(conn, response));
 	}
 	PG_END_TRY();
 	return page;
@@ -809,8 +809,8 @@ metadata(CrmConnection *conn)
 	}
 	PG_CATCH();
 	{
-		crm_words_rethrow(memory, response->body, response->body_length,
-						  crm_login_secrets(conn, response));
+		MemoryContextSwitchTo(memory);
+		crm_words_rethrow(response->body, response->body_length, crm_login_secrets(conn, response));
 	}
 	PG_END_TRY();
 	pfree(response->body);

@@ -111,8 +111,8 @@ read_object(CrmConnection *conn, const CrmHttpResponse *response, const CrmEntit
 	}
 	PG_CATCH();
 	{
-		crm_words_rethrow(memory, response->body, response->body_length,
-						  crm_login_secrets(conn, response));
+		MemoryContextSwitchTo(memory);
+		crm_words_rethrow(response->body, response->body_length, crm_login_secrets(conn, response));
 	}
 	PG_END_TRY();
 	return made;

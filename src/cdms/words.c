@@ -414,14 +414,13 @@ hide(char *text, const List *secrets)
 }
 
 void
-crm_words_rethrow(MemoryContext memory, const char *answer, size_t length, const List *secrets)
+crm_words_rethrow(const char *answer, size_t length, const List *secrets)
 {
 	ErrorData  *error;
 
 	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION ||
 		ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_INSUFFICIENT_RESOURCES)
 		PG_RE_THROW();
-	MemoryContextSwitchTo(memory);
 	error = CopyErrorData();
 	FlushErrorState();
 	error->message = are_too_many(secrets) ? pstrdup("CDMS's answer can't be read") :

@@ -27,11 +27,12 @@ extern char *crm_words_hide(const char *text, const List *secrets);
 /*
  * In a PG_CATCH: throws the error on with secrets hidden in all that it says.  For
  * readers of answers, whose errors quote what they stumble over: no DETAIL of an answer
- * that has a secret in it, or may have one: it is long, or not in UTF-8.  memory: what was
- * the current context before; answer is NUL-terminated after length bytes.
+ * that has a secret in it, or may have one: it is long, or not in UTF-8.  The current
+ * context, and that of the secrets, must be another than the error's, which is emptied;
+ * answer is NUL-terminated after length bytes.
  */
-pg_noreturn extern void crm_words_rethrow(MemoryContext memory, const char *answer,
-										  size_t length, const List *secrets);
+pg_noreturn extern void crm_words_rethrow(const char *answer, size_t length,
+										  const List *secrets);
 
 /*
  * The letter that an HTML entity stands for ("&amp;", "&#233;"), and its length; 0:

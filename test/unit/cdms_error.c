@@ -302,7 +302,8 @@ read_in_vain(const char *detail, const char *answer, size_t length, const List *
 	}
 	PG_CATCH();
 	{
-		crm_words_rethrow(memory, answer, length, secrets);
+		MemoryContextSwitchTo(memory);
+		crm_words_rethrow(answer, length, secrets);
 	}
 	PG_END_TRY();
 }
