@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
@@ -322,6 +323,44 @@ test_cancel_several(void)
 	crm_http_close(session);
 }
 
+/*
+ * A cancel that is caught ends nothing but the wait: what was under way beside it,
+ * begun before by somebody else, is answered.  At any moment of libcurl's work.
+ */
+static void
+test_cancel_beside(void)
+{
+	CrmHttpSession *session = open_session(0);
+
+	for (int i = 0; i < 12; i++)
+	{
+		CrmHttpExchange *beside = start_get(session, "/zip-large");
+
+		enable_timeout_after(STATEMENT_TIMEOUT, 15 + 3 * i);
+		CHECK_ERROR("57014", get(session, "/hang"));
+		CHECK_INT(crm_http_wait(beside)->status, 200);
+	}
+	crm_http_close(session);
+}
+
+/* Where descriptors are short, a session's own connection is not given up for it. */
+static void
+test_few_descriptors(void)
+{
+	CrmHttpSession *session = open_session(0);
+	char	   *connection = get(session, "/connection");
+	int			taken = 0;
+
+	while (AcquireExternalFD())
+		taken++;
+	for (int i = 0; i < 4 && taken > 0; i++, taken--)
+		ReleaseExternalFD();
+	CHECK_STR(get(session, "/connection"), connection);
+	while (taken-- > 0)
+		ReleaseExternalFD();
+	crm_http_close(session);
+}
+
 static const UnitTest tests[] = {
 	{"are under way together", test_at_once},
 	{"are no more at once than the session has connections", test_no_more_at_once},
@@ -334,6 +373,8 @@ static const UnitTest tests[] = {
 	{"end with their memory context", test_memory_context},
 	{"end with their subtransaction", test_subtransaction},
 	{"end with their session", test_session_first},
+	{"are not ended by the cancel of another one", test_cancel_beside},
+	{"keep their connection where descriptors are short", test_few_descriptors},
 	{"leave nothing behind after 1000 cancels of 8 at once", test_cancel_several},
 };
 
