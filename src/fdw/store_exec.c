@@ -180,16 +180,6 @@ hold_relations(QueryDesc *desc, PlannedStmt *general)
 	return open_relations(open_relations(NIL, desc->plannedstmt), general);
 }
 
-static void
-let_go(List *relations)
-{
-	ListCell   *lc;
-
-	foreach(lc, relations)
-		table_close(lfirst(lc), NoLock);
-	list_free(relations);
-}
-
 /* By the time that the relations are let go the executor has those it needs open. */
 static void
 ask_and_start(QueryDesc *desc, int eflags, List *private)
@@ -205,7 +195,7 @@ ask_and_start(QueryDesc *desc, int eflags, List *private)
 	if (is_overlaid(answers))
 		take_general_plan(desc, answers, general);
 	start_answered(desc, eflags, answers);
-	let_go(held);
+	crm_let_go(held);
 }
 
 /* Within max_age this is all that stands between a query and the plan of its store. */

@@ -198,13 +198,14 @@ hold_tables(Query *query, List *relids)
 	return held;
 }
 
-static void
-let_go(List *relations)
+void
+crm_let_go(List *relations)
 {
 	ListCell   *lc;
 
 	foreach(lc, relations)
 		table_close(lfirst(lc), NoLock);
+	list_free(relations);
 }
 
 /* ------------------------------------------- the store in its place */
@@ -393,7 +394,7 @@ plan(Query *query, const char *string, int options, ParamListInfo params)
 
 	held = hold_tables(query, tables);
 	result = plan_twice(query, string, options, params);
-	let_go(held);
+	crm_let_go(held);
 	return result;
 }
 

@@ -25,6 +25,12 @@ extern CustomScan *crm_store_plan(PlannedStmt *plan);
 /* Setting crm_sync.store_plans: are there such plans at all? */
 extern bool crm_store_plans;
 
+/*
+ * Close relations that were opened lest the code of owners alters them.  Their locks
+ * stay, and the list is freed.
+ */
+extern void crm_let_go(List *relations);
+
 extern void crm_store_plan_init(void);
 
 #endif							/* CRM_STORE_PLAN_H */
