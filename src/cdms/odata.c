@@ -232,6 +232,23 @@ answer(CrmConnection *conn, const Question *question, const Asked *asked)
 }
 
 /*
+ * Has the path dots or slashes that only the server will see as such?  No page's has, and
+ * "%2e%2e" leads out of a directory where the server undoes escapes first.
+ */
+static bool
+hides_steps(const char *path)
+{
+	static const char *const steps[] = {"%2e", "%2f", "%5c"};
+	const char *end = path + strcspn(path, "?");
+
+	for (; path < end; path++)
+		for (int i = 0; i < lengthof(steps); i++)
+			if (pg_strncasecmp(path, steps[i], strlen(steps[i])) == 0)
+				return true;
+	return false;
+}
+
+/*
  * Where the service is.  The path may come back in another case than it was
  * asked in (captures/odata/01: /xrmservices/).
  */
@@ -250,7 +267,7 @@ is_under_root(const CrmConnection *conn, const char *url)
 	path += strcspn(path, "/");
 	length = strlen(root);
 	return pg_strncasecmp(root, path, length) == 0 &&
-		(root[length - 1] == '/' || path[length] == '/');
+		(root[length - 1] == '/' || path[length] == '/') && !hides_steps(path + length);
 }
 
 /* --------------------------------------------------------------------- queries */

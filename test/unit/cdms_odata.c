@@ -219,7 +219,7 @@ test_paging(void)
 
 	begin();
 	query.entity = entity;
-	answer_page(2, service_link("/AccountSet?$filter=A ne null&$skiptoken=1,'{x}','%7By%7D'"));
+	answer_page(2, service_link("/AccountSet?$filter=A ne null&$skiptoken=1,'{x}','%7By%2e%2F%7D'"));
 	answer_page(0, service_link("/AccountSet?$skiptoken=2"));
 	answer_page(1, NULL);
 	cdms_peer_serve(peer);
@@ -234,7 +234,7 @@ test_paging(void)
 	requests = cdms_peer_requests(peer);
 	CHECK_INT(list_length(requests), 3);
 	CHECK_STR(request_line(requests, 1),
-			  "GET " PATH "AccountSet?$filter=A%20ne%20null&$skiptoken=1,'%7Bx%7D','%7By%7D'");
+			  "GET " PATH "AccountSet?$filter=A%20ne%20null&$skiptoken=1,'%7Bx%7D','%7By%2e%2F%7D'");
 	CHECK_STR(request_line(requests, 2), "GET " PATH "AccountSet?$skiptoken=2");
 	crm_http_close(conn->http);
 }
@@ -445,6 +445,7 @@ test_links_elsewhere(void)
 		"/Org/XRMServices/2011/Other.svc/AccountSet",
 		"/Org/XRMServices/2011/OrganizationData.svcx/A",
 		"../../../../etc", "/Org/XRMServices/2011/OrganizationData.svc/../../x", "/",
+		PATH "%2e%2e/x", PATH ".%2E/x", PATH "..%2f..%2Fx", PATH "..%5C..", PATH "..\\\\x",
 		"file:///etc/passwd", "ftp://127.0.0.1/", "javascript:1"
 	};
 
