@@ -91,6 +91,18 @@ note_token(Walk *walk, const char *text)
 		note_secret(walk, text);
 }
 
+/* A page may repeat the query whole, or a value.  Those that are URLs name hosts. */
+static void
+note_query(Walk *walk, const char *url)
+{
+	ListCell   *lc;
+
+	note_token(walk, url + strcspn(url, "?"));
+	foreach(lc, crm_url_query_values(url))
+		if (strstr(lfirst(lc), "://") == NULL)
+			note_token(walk, lfirst(lc));
+}
+
 /* ---------------------------------------------------------------- where to */
 
 static bool
@@ -122,7 +134,7 @@ go(Walk *walk, const char *method, const char *link)
 	walk->request.shown = readable_url(walk, url);
 	walk->request.body = NULL;
 	walk->request.body_length = 0;
-	note_token(walk, url + strcspn(url, "?"));
+	note_query(walk, url);
 }
 
 static char *

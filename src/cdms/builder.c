@@ -20,6 +20,7 @@
 
 /* What CDMS gives at once by default (cdms-protocol 1.4). */
 #define USUAL_PAGE 50
+#define MOST_OBJECTS 10000		/* in an answer, each with room for all fields */
 
 struct CrmSlot
 {
@@ -177,6 +178,10 @@ crm_builder_begin_object(CrmBuilder *builder)
 	int			nfields = builder->entity->nfields;
 	MemoryContext before = MemoryContextSwitchTo(builder->objects);
 
+	if (page->nobjects == MOST_OBJECTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("CDMS's answer has more than %d objects", MOST_OBJECTS)));
 	if (page->nobjects == builder->room)
 	{
 		builder->room *= 2;

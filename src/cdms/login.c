@@ -44,6 +44,7 @@ note_refusal(CrmLogin *login, const char *detail)
 		pfree(login->refusal);
 	login->refusal = copy;
 	login->refused_at = GetCurrentTimestamp();
+	login->accepted = false;	/* nobody knows whether the next is let in */
 	if (login->refusals)
 		login->refusals->note(login->identity);
 }

@@ -172,7 +172,7 @@ failure_raise_limit(const CrmHttpExchange *exchange, const char *url)
 
 /* What libcurl's verdict means. */
 static HttpVerdict
-failure_judge(const CrmHttpExchange *exchange, CURLcode code)
+failure_look_up(const CrmHttpExchange *exchange, CURLcode code)
 {
 	HttpVerdict refused_by_proxy = {code, FAILURE_CONNECT, HINT_PROXY};
 	HttpVerdict lost = {code, FAILURE_LOST, NULL};
@@ -191,6 +191,20 @@ failure_judge(const CrmHttpExchange *exchange, CURLcode code)
 			return verdicts[i];
 	}
 	return lost;
+}
+
+/*
+ * A write that went out over a connection which was closed thereupon, and could not be
+ * sent over another, may have been carried out.
+ */
+static HttpVerdict
+failure_judge(const CrmHttpExchange *exchange, CURLcode code)
+{
+	HttpVerdict verdict = failure_look_up(exchange, code);
+
+	if (verdict.failure == FAILURE_CONNECT && exchange->sendings > 0 && !exchange->method->safe)
+		verdict.failure = FAILURE_LOST;
+	return verdict;
 }
 
 void

@@ -359,6 +359,10 @@ http_set_session(CURL *easy, const CrmHttpSession *session)
 		SET(CURLOPT_SSLCERT, settings->client_cert);
 	if (settings->client_key != NULL)
 		SET(CURLOPT_SSLKEY, settings->client_key);
+	/* A login that a connection stands for: a proxy may have one for several clients. */
+	if (settings->proxy != NULL && (settings->auth == CRM_HTTP_AUTH_NTLM ||
+									settings->auth == CRM_HTTP_AUTH_NEGOTIATE))
+		SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
 	if (settings->auth != CRM_HTTP_AUTH_NONE)
 	{
 		SET(CURLOPT_HTTPAUTH, auth_bits[settings->auth]);

@@ -93,6 +93,37 @@ url_adopt(char *string)
 	return copy;
 }
 
+static char *
+url_decoded(const char *text, size_t length)
+{
+	/* A length of 0 would be that of all that follows. */
+	char	   *string = curl_easy_unescape(NULL, length > 0 ? text : "", (int) length, NULL);
+
+	if (string == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	return url_adopt(string);
+}
+
+List *
+crm_url_query_values(const char *url)
+{
+	const char *rest = url + strcspn(url, "?#");
+	List	   *values = NIL;
+
+	while (*rest == '?' || *rest == '&')
+	{
+		size_t		length = strcspn(++rest, "&#");
+		size_t		name = strcspn(rest, "=&#");
+
+		if (name < length)
+			values = lappend(values, url_decoded(rest + name + 1, length - name - 1));
+		rest += length;
+	}
+	return values;
+}
+
 /* A part of url (after link, if given, was resolved against it), or NULL. */
 static char *
 url_part(const char *url, const char *link, CURLUPart part, unsigned int flags)

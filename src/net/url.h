@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 /*
  * Appends text percent-encoded for use inside a query option's value: every
@@ -35,6 +36,9 @@ extern char *crm_url_repair(const char *url);
  * read or is neither http nor https.
  */
 extern char *crm_url_resolve(const char *base, const char *link);
+
+/* The values (char *) of a URL's query, decoded, each up to its first zero byte. */
+extern List *crm_url_query_values(const char *url);
 
 /* Same scheme, host and port?  false also when one of them can't be read. */
 extern bool crm_url_same_origin(const char *a, const char *b);

@@ -10,9 +10,12 @@
  * piece of text, amplification by entities), as a second line of defence.
  *
  * Tags have no limit of libxml2's, and it compares each attribute with all before
- * it, deaf to interrupts: 400 kB of them take half a minute.  So the document is gone
- * through beforehand, once, and one with a long tag is refused; and with it a DTD,
- * which can declare attributes without end.
+ * it, deaf to interrupts: 400 kB of them take half a minute.  It copies a comment for
+ * each -- in it, and looks for a reference's end, byte by byte, in all that follows.  And
+ * it takes some hundred bytes for each comment and instruction that is passed over.  So
+ * the document is gone through beforehand, once, and one with a long tag, an endless
+ * reference or such comments is refused; and with it a DTD, which can declare attributes
+ * without end.
  */
 #include "postgres.h"
 
@@ -28,6 +31,8 @@
 #define XML_MAX_DEPTH 64
 #define LONGEST_DECLARATION 1024	/* bytes in which <?xml ...?> must end */
 #define LONGEST_TAG 16384		/* characters; a feed's have a few hundred */
+#define LONGEST_REFERENCE 64	/* characters, from & to ; */
+#define MOST_ASIDES 10000		/* comments and instructions; a feed has next to none */
 #define NO_DTDS "DTDs and entities are not accepted"
 
 /* Since 2.12 libxml2 shows its complaints read-only. */
@@ -310,23 +315,76 @@ xml_scan_tag(CrmXmlReader *reader, XmlScan *scan)
 	}
 }
 
+/* Goes behind a reference that begins here. */
 static void
-xml_check_tags(CrmXmlReader *reader, const char *document, size_t length)
+xml_scan_reference(CrmXmlReader *reader, XmlScan *scan)
+{
+	for (int length = 0; scan->at < scan->end && length < LONGEST_REFERENCE; length++)
+	{
+		bool		ends = xml_scan_char(scan) == ';';
+
+		scan->at += scan->width;
+		if (ends)
+			return;
+	}
+	xml_scan_refuse(reader, scan, ERRCODE_INVALID_XML_DOCUMENT, "A reference has no end");
+}
+
+/* Goes through text to the next tag, or to the end. */
+static void
+xml_scan_text(CrmXmlReader *reader, XmlScan *scan)
+{
+	XmlScan		text = *scan;
+
+	xml_scan_to(scan, '<');
+	text.end = scan->at;
+	for (xml_scan_to(&text, '&'); text.at < text.end; xml_scan_to(&text, '&'))
+	{
+		CHECK_FOR_INTERRUPTS();
+		xml_scan_reference(reader, &text);
+	}
+}
+
+static void
+xml_scan_comment(CrmXmlReader *reader, XmlScan *scan)
+{
+	xml_scan_behind(scan, "--");
+	if (scan->at < scan->end && !xml_scan_skip(scan, ">"))
+		xml_scan_refuse(reader, scan, ERRCODE_INVALID_XML_DOCUMENT, "A comment has -- in it");
+}
+
+static void
+xml_count_aside(CrmXmlReader *reader, XmlScan *scan, int *asides)
+{
+	if (++*asides > MOST_ASIDES)
+		xml_scan_refuse(reader, scan, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+						psprintf("There are more than %d comments and instructions", MOST_ASIDES));
+}
+
+static void
+xml_check_costs(CrmXmlReader *reader, const char *document, size_t length)
 {
 	XmlScan		scan = xml_scan_begin(document, length);
+	int			asides = 0;
 
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		xml_scan_to(&scan, '<');
+		xml_scan_text(reader, &scan);
 		if (scan.at == scan.end)
 			return;
 		if (xml_scan_skip(&scan, "<!--"))
-			xml_scan_behind(&scan, "-->");
+		{
+			xml_count_aside(reader, &scan, &asides);
+			xml_scan_comment(reader, &scan);
+		}
 		else if (xml_scan_skip(&scan, "<![CDATA["))
 			xml_scan_behind(&scan, "]]>");
 		else if (xml_scan_skip(&scan, "<?"))
+		{
+			xml_count_aside(reader, &scan, &asides);
 			xml_scan_behind(&scan, "?>");
+		}
 		else if (xml_scan_skip(&scan, "<!DOCTYPE"))
 			xml_scan_refuse(reader, &scan, ERRCODE_INVALID_XML_DOCUMENT, NO_DTDS);
 		else
@@ -356,7 +414,7 @@ crm_xml_open(const char *document, size_t length, const char *what)
 							 "Document is longer than 2 GB");
 	if (encoding < 0)
 		xml_refuse_malformed(reader, "Documents are read in UTF-8, UTF-16, ISO-8859-1 and US-ASCII");
-	xml_check_tags(reader, document, length);
+	xml_check_costs(reader, document, length);
 	reader->reader = xmlReaderForMemory(document, (int) length, NULL, NULL,
 										XML_PARSE_NONET | encoding);
 	if (reader->reader == NULL)

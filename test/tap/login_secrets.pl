@@ -169,6 +169,17 @@ for my $auth ('basic', 'adfs', 'ntlm')
 is_deeply([ sort keys %echoed ], [ 'CDMS answered 400', 'CDMS answered 401', 'CDMS answered 500', 'It begins', 'It may repeat' ],
 	'pages are quoted in each way');
 
+# A token in the query of a redirect, in the words of the page that it leads to.
+log_in_by('adfs');
+$node->safe_psql('postgres', "
+	SELECT cdms.control('expire'),
+	       cdms.fault('status', '--path', '/UKTI/', '--verb', 'GET', '--status', '302', '--header',
+	                  'Location: http://localhost:$port/adfs/ls/?ctx=1&token=seCret%2FtOken-0123456789#x'),
+	       cdms.fault('status', '--path', '/adfs/ls/', '--status', '500', '--body', 'No seCret/tOken-0123456789.')");
+like(run("\\c -\n$read"), qr/answered 500: No \(hidden\)/, 'a token of a redirect is not quoted');
+unlike($told, qr/tOken-0123/, 'nowhere');
+$node->safe_psql('postgres', "SELECT cdms.fault('clear')");
+
 my $log = slurp_file($node->logfile);
 like($log, qr{crm_sync: POST http://localhost:$port/adfs/ls/: 200}, 'a login\'s requests are logged');
 for my $secret ($password, $wrong)

@@ -276,6 +276,22 @@ check_twice(const char *body)
 }
 
 /* Which of two would be meant? */
+/* Small objects take room for all fields each: 64 MB of them would take gigabytes. */
+static void
+test_too_many(void)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "{\"d\":[");
+	for (int i = 0; i < 10000; i++)
+		appendStringInfo(&body, "%s{\"AccountId\":\"aaaaaaaa-0000-4000-8000-%012d\",\"Name\":null,"
+						 "\"NumberOfEmployees\":null,\"PrimaryContactId\":null}", i > 0 ? "," : "", i);
+	CHECK_INT(page_of(psprintf("%s]}", body.data))->nobjects, 10000);
+	CHECK_ERROR("54000", page_of(psprintf("%s," ACCOUNT(KEY1, "null") "]}", body.data)));
+	CHECK_STR(unit_error->message, "CDMS's answer has more than 10000 objects");
+}
+
 static void
 test_twice(void)
 {
@@ -414,6 +430,7 @@ static const UnitTest tests[] = {
 	{"a cut answer is an error", test_cut},
 	{"nesting without end is an error", test_deep},
 	{"what comes twice is an error", test_twice},
+	{"refuses more objects than a page has", test_too_many},
 	{"a bad token is quoted in part", test_long_token},
 	{"a bad value names its property and object", test_bad_value_is_named},
 	{"writes objects", test_write},

@@ -483,6 +483,32 @@ test_proxy(void)
 	crm_http_close(session);
 }
 
+/* A login that a connection stands for must not go through one that others share. */
+static void
+test_proxy_bound_login(void)
+{
+	static const CrmHttpAuth bound[] = {CRM_HTTP_AUTH_NTLM, CRM_HTTP_AUTH_NEGOTIATE};
+	CrmHttpSettings proxied = settings();
+	CrmHttpSession *session;
+
+	proxied.proxy = url("");
+	proxied.username = "me";
+	proxied.password = "secret";
+	for (int i = 0; i < lengthof(bound); i++)
+	{
+		proxied.auth = bound[i];
+		session = open_with(proxied);
+		CHECK_ERROR("08001", send_body(session, "GET", "http://crm.test/x", NULL, 0));
+		CHECK_STR(unit_error->hint, "Check the option \"proxy\".");
+		crm_http_close(session);
+	}
+	proxied.auth = CRM_HTTP_AUTH_BASIC;
+	session = open_with(proxied);
+	CHECK_STR(send_body(session, "GET", "http://crm.test/x", NULL, 0)->body,
+			  "by proxy: http://crm.test/x");
+	crm_http_close(session);
+}
+
 /* ------------------------------------------------------ sent only once */
 
 /*
@@ -540,6 +566,33 @@ test_sent_once(void)
 	check_sent_once("MERGE");
 	check_sent_once("PUT");
 	check_sent_once("DELETE");
+}
+
+/*
+ * The same, and nobody listens there any more: libcurl can't connect to send it again.
+ * That it was not able to connect is then not all there is to say.
+ */
+static void
+check_sent_and_gone(const char *method, const char *sqlstate)
+{
+	CrmHttpSession *session = open_with(settings());
+	char	   *port = get(session, "/last")->body;
+	int			before = asked("/hello");
+
+	send_body(session, "GET", psprintf("http://127.0.0.1:%s/doom", port), NULL, 0);
+	CHECK_ERROR(sqlstate, send_body(session, method,
+									psprintf("http://127.0.0.1:%s/hello", port), NULL, 0));
+	CHECK_INT(asked("/hello") - before, 1);
+	crm_http_close(session);
+}
+
+static void
+test_sent_and_gone(void)
+{
+	check_sent_and_gone("POST", "08006");
+	check_sent_and_gone("MERGE", "08006");
+	check_sent_and_gone("DELETE", "08006");
+	check_sent_and_gone("GET", "08001");
 }
 
 /* --------------------------------------------------------------- errors */
@@ -974,9 +1027,11 @@ static const UnitTest tests[] = {
 	{"counts", test_counters},
 	{"does not take a proxy from the environment", test_environment},
 	{"takes the proxy it is given", test_proxy},
+	{"has a proxy make a tunnel for a connection's login", test_proxy_bound_login},
 	{"notices a connection closed while idle", test_closed_idle},
 	{"lets libcurl repeat a GET, and counts it", test_get_again},
 	{"sends nothing else twice", test_sent_once},
+	{"says so when what it sent may have been done, and nobody is there", test_sent_and_gone},
 	{"says that the connection was lost", test_lost},
 	{"says that the server is not reached", test_refused},
 	{"speaks http and https only, without credentials in URLs", test_urls_refused},

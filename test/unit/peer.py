@@ -139,6 +139,19 @@ def doom(c):
     c.answer("doomed")
 
 
+def last(c):
+    """A port of its own for one connection; doomed, and nothing listens there then."""
+    sock = listener()
+
+    def talk():
+        accepted, _ = sock.accept()
+        sock.close()
+        Connection(accepted).serve()
+
+    threading.Thread(target=talk, daemon=True).start()
+    c.answer("%d" % sock.getsockname()[1])
+
+
 def cut(c):
     c.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
     raise Hangup
@@ -380,7 +393,7 @@ def certificate(c):
 
 ANSWERS = {
     "/hello": hello, "/echo": echo, "/count": count, "/connection": connection,
-    "/bye": bye, "/doom": doom, "/cut": cut, "/cut-chunk": cut_chunk,
+    "/bye": bye, "/doom": doom, "/last": last, "/cut": cut, "/cut-chunk": cut_chunk,
     "/cut-chunks": cut_chunks, "/cut-header": cut_header, "/empty": empty,
     "/reset": reset, "/reset-body": reset_body, "/chunks": chunks,
     "/until-close": until_close, "/nonsense": nonsense, "/no-content": no_content,

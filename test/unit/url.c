@@ -133,6 +133,21 @@ test_origin_words(void)
 	CHECK_STR(crm_url_origin("nonsense://"), "?");
 }
 
+static void
+test_query_values(void)
+{
+	List	   *values = crm_url_query_values("http://h/p?a=1%2F2&b&=x&c=&d=%41+=e#f=g");
+
+	CHECK_INT(list_length(values), 4);
+	CHECK_STR(linitial(values), "1/2");
+	CHECK_STR(lsecond(values), "x");
+	CHECK_STR(lthird(values), "");
+	CHECK_STR(lfourth(values), "A+=e");
+	CHECK(crm_url_query_values("http://h/p") == NIL);
+	CHECK(crm_url_query_values("http://h/p#?a=b") == NIL);
+	CHECK(crm_url_query_values("http://h/p?") == NIL);
+}
+
 static const UnitTest tests[] = {
 	{"encodes what a value may not hold", test_encode},
 	{"encodes a form", test_form},
@@ -144,6 +159,7 @@ static const UnitTest tests[] = {
 	{"refuses other schemes and what is no URL", test_resolve_refuses},
 	{"compares origins", test_origin},
 	{"names an origin without credentials", test_origin_words},
+	{"reads a query's values", test_query_values},
 };
 
 UNIT_SUITE("url", tests)
