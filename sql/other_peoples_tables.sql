@@ -33,6 +33,10 @@ CREATE FOREIGN TABLE m.same (id uuid OPTIONS (property 'AccountId') NOT NULL)
     SERVER cdms OPTIONS (entity 'Account', store 'a.organisation_store');
 RESET ROLE;
 
+-- Tools look through all tables there are.
+SELECT table_name, is_insertable_into FROM information_schema.tables WHERE table_schema = 'm' ORDER BY table_name;
+SELECT count(*) FROM information_schema.columns WHERE table_schema = 'm' AND is_updatable = 'YES';
+
 -- Alice may not use schema m, and works in her own.
 SET ROLE regress_crm_alice;
 CREATE FOREIGN TABLE a.organisation (id uuid OPTIONS (property 'AccountId') NOT NULL, name text OPTIONS (property 'Name'))

@@ -62,7 +62,54 @@ UPDATE crm.organisation SET city = 'Leeds' WHERE id = :'oneil' RETURNING name, c
 RESET ROLE;
 SELECT cdms.log('MERGE');
 
+-- One reader's policy decides nothing for the others: what is hidden from who loads the
+-- table is missed as well when CDMS has it no more, and asked for as well when it matches
+-- no more.
+RESET ROLE;
+DROP POLICY o_only ON crm.organisation_store;
+CREATE POLICY his ON crm.organisation_store USING (name LIKE current_setting('crm.his'));
+SET crm.his = 'none';
+ALTER FOREIGN TABLE crm.organisation OPTIONS (ADD on_missing 'delete');
+SELECT cdms.control('delete', 'Account', :'wool');
+SET ROLE crm_row_reader;
+SELECT count(*) FROM crm.organisation;
+RESET ROLE;
+SELECT count(*) FROM crm.organisation_store WHERE id = :'wool';
+ALTER FOREIGN TABLE crm.organisation OPTIONS (ADD max_age '1h');
+SELECT cdms.edit('Account', :'oneil', 'optevia_TownCity', 'Elsewhere');
+SET ROLE crm_row_reader;
+SELECT count(*) FROM crm.organisation WHERE city = 'Leeds';
+SET crm.his = '%';
+SELECT bool_or(id = :'oneil') FROM crm.organisation WHERE city = 'Leeds';
+RESET ROLE;
+
+-- The owner's functions, which planning runs, are not spared the policies that others
+-- have FORCEd upon themselves.
+CREATE ROLE crm_row_other;
+CREATE SCHEMA other AUTHORIZATION crm_row_other;
+SET ROLE crm_row_other;
+CREATE TABLE other.orders (tenant text, secret text);
+INSERT INTO other.orders VALUES ('nobody', 'another tenant''s');
+ALTER TABLE other.orders ENABLE ROW LEVEL SECURITY;
+ALTER TABLE other.orders FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON other.orders USING (tenant = session_user);
+CREATE VIEW other.mine AS TABLE other.orders;
+GRANT USAGE ON SCHEMA other TO PUBLIC;
+GRANT SELECT ON other.mine TO PUBLIC;
+SET ROLE crm_row_owner;
+CREATE FUNCTION crm.peek() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+    RETURN (SELECT string_agg(secret, ',') FROM other.mine); END $$;
+ALTER TABLE crm.organisation_store ADD leak text DEFAULT crm.peek();
+ALTER TABLE crm.organisation_store NO FORCE ROW LEVEL SECURITY;
+RESET ROLE;
+\c -
+SELECT cdms.control('create', 'Account', '11111111-0000-4000-8000-000000000009', '{"Name":"O new"}');
+SELECT crm_sync.pull('crm.organisation') > 0 AS pulled;
+SELECT name, leak FROM crm.organisation_store WHERE id = '11111111-0000-4000-8000-000000000009' OR leak <> '';
+
 SET client_min_messages = warning;
+DROP SCHEMA other CASCADE;
+DROP ROLE crm_row_other;
 DROP SERVER cdms CASCADE;
 DROP SCHEMA crm CASCADE;
 DROP ROLE crm_row_owner, crm_row_reader;

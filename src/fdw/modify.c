@@ -27,7 +27,6 @@
 #include "sync/store.h"
 #include "sync/table.h"
 
-#define KEY_JUNK "crm_key"		/* name of the junk column with a row's key */
 
 typedef struct ModifyState
 {
@@ -45,6 +44,13 @@ typedef struct ModifyState
 
 /* ------------------------------------------------------------ planning */
 
+/* Of the junk column with a row's key; partitions may have it in different places. */
+static char *
+key_junk_name(CrmTable *table)
+{
+	return psprintf("crm_key_%d", table->key->attnum);
+}
+
 void
 crm_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *rte, Relation rel)
 {
@@ -53,7 +59,7 @@ crm_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *rte, Rel
 
 	add_row_identity_var(root, makeVar(rtindex, key->attnum, key->type, key->typmod,
 									   key->collation, 0),
-						 rtindex, KEY_JUNK);
+						 rtindex, key_junk_name(table));
 }
 
 static void
@@ -72,14 +78,13 @@ crm_plan_modify(PlannerInfo *root, ModifyTable *plan, Index rel, int subplan)
 
 /*
  * Writes are refused with a better message by the functions above; without
- * this, a view over the table would not be updatable.
+ * this, a view over the table would not be updatable.  information_schema asks for every
+ * table there is: one that is not fit to be used is in nobody's way.
  */
 int
 crm_is_updatable(Relation rel)
 {
-	CrmTable   *table = crm_table_get(RelationGetRelid(rel));
-
-	if (!table->updatable || !OidIsValid(table->store))
+	if (!crm_table_says_updatable(RelationGetRelid(rel)))
 		return 0;
 	return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
 }
@@ -302,7 +307,7 @@ crm_begin_modify(ModifyTableState *mtstate, ResultRelInfo *info, List *fdw_priva
 	{
 		state->written = crm_key_hash("crm_sync written rows", sizeof(pg_uuid_t));
 		state->key_junk = ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist,
-													   KEY_JUNK);
+													   key_junk_name(state->table));
 	}
 }
 

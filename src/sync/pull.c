@@ -255,10 +255,10 @@ pull_unseen(Pull *pull, List *quals)
 	CrmTable   *table = pull->table;
 	KeyList		list = {pull->seen, pull->all_seen, palloc_array(pg_uuid_t, 64), 0, 64};
 	const char *key = quote_identifier(table->key->name);
-	CrmStatement *statement =
-	crm_statement_prepare(psprintf("SELECT %s FROM %s%s", key, table->store_name,
-								   pull->all_seen ? psprintf(" ORDER BY %s", key) : ""),
-						  0, NULL, table, quals);
+	char	   *sql = psprintf("SELECT %s FROM %s%s", key, table->store_name,
+							   pull->all_seen ? psprintf(" ORDER BY %s", key) : "");
+	CrmStatement *statement = quals == NIL ? crm_statement_prepare_unfiltered(sql, 0, NULL, table) :
+		crm_statement_prepare(sql, 0, NULL, table, quals);
 
 	crm_statement_run(statement, NULL, NULL, keep_unseen, &list);
 	pull_keys(pull, list.keys, list.n);
@@ -572,9 +572,10 @@ bool
 crm_pull_store_is_empty(CrmTable *table)
 {
 	CrmStatement *statement =
-	crm_statement_prepare(psprintf("SELECT %s FROM %s LIMIT 1", quote_identifier(table->key->name),
-								   table->store_name),
-						  0, NULL, table, NIL);
+	crm_statement_prepare_unfiltered(psprintf("SELECT %s FROM %s LIMIT 1",
+											  quote_identifier(table->key->name),
+											  table->store_name),
+									 0, NULL, table);
 	bool		found = false;
 
 	crm_statement_run(statement, NULL, NULL, note_row, &found);
@@ -701,6 +702,13 @@ is_settled(Pull *pull)
 	return pull->application.late == NIL && crm_overlay_is_empty(pull->application.overlay);
 }
 
+/* Where policies are FORCEd upon the owner, rows that match were this reader's only. */
+static bool
+is_anybodys(CrmTable *table, const CrmAsk *ask)
+{
+	return ask->quals == NIL || crm_overlay_is_allowed(table);
+}
+
 /* The whole of a pull; result: rows written to the store. */
 static int64
 run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
@@ -715,7 +723,7 @@ run_pull(CrmTable *table, const CrmAsk *ask, CrmOverlay *overlay)
 		take_snapshot(pull);
 		pull_ask(pull, ask);
 		finish_pull(pull);
-		if (is_settled(pull))
+		if (is_settled(pull) && is_anybodys(table, ask))
 			crm_age_note(table, ask, pull->whole, asked);
 		crm_asked_succeeded(table->relid);
 	}

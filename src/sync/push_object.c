@@ -118,11 +118,12 @@ count_operation(CrmPushObject *object, char operation)
 	return n;
 }
 
-/* It may be there although this says it was not: an answer was lost. */
+/* A creation of it may have got there although this says it did not: an answer was lost. */
 static bool
-was_attempted(CrmPushObject *object)
+may_be_created(CrmPushObject *object)
 {
-	return ((CrmOutboxRow *) linitial(object->rows))->attempts > 0;
+	return count_operation(object, 'i') > 0 &&
+		((CrmOutboxRow *) linitial(object->rows))->attempts > 0;
 }
 
 /*
@@ -139,7 +140,7 @@ decide_action(CrmPushObject *object)
 
 	if (is_here)
 		return is_there ? CRM_PUSH_UPDATE : CRM_PUSH_CREATE;
-	return is_there || was_attempted(object) ? CRM_PUSH_DELETE : CRM_PUSH_NONE;
+	return is_there || may_be_created(object) ? CRM_PUSH_DELETE : CRM_PUSH_NONE;
 }
 
 bool
@@ -283,6 +284,11 @@ add_row(CrmPush *push, CrmOutboxRow *row)
 		push->stores = list_append_unique_oid(push->stores, row->store);
 	}
 	check_columns(object->table, row);
+	if (GetUserNameFromId(row->role, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that wrote change " INT64_FORMAT " does not exist any more", row->id),
+				 errhint("Drop the change: SELECT crm_sync.discard(" INT64_FORMAT ").", row->id)));
 	object->rows = lappend(object->rows, row);
 	object->conn = crm_connection_get(object->table->serverid, row->role);
 }
@@ -408,25 +414,46 @@ stores_beside(CrmTable *table, List *stores)
 	return result;
 }
 
+/* Where the parents of a table's rows may wait. */
+typedef struct Beside
+{
+	CrmTable   *table;
+	List	   *stores;			/* Oids */
+} Beside;
+
+static Beside *
+beside_of(List **known, Oid store, List *pending)
+{
+	Beside	   *beside;
+	ListCell   *lc;
+
+	foreach(lc, *known)
+	{
+		beside = lfirst(lc);
+		if (beside->table->store == store)
+			return beside;
+	}
+	beside = palloc_object(Beside);
+	beside->table = crm_push_table(store);
+	beside->stores = stores_beside(beside->table, pending);
+	*known = lappend(*known, beside);
+	return beside;
+}
+
 List *
 crm_push_with_parents(List *rows)
 {
 	List	   *pending = crm_ledger_stores_with_pending();
 	List	   *result = list_copy(rows);
-	List	   *beside = NIL;
-	CrmTable   *table = NULL;
+	List	   *known = NIL;
 
 	/* The list grows as it is gone through: parents have parents. */
 	for (int i = 0; pending != NIL && i < list_length(result); i++)
 	{
 		CrmOutboxRow *row = list_nth(result, i);
+		Beside	   *beside = beside_of(&known, row->store, pending);
 
-		if (table == NULL || table->store != row->store)
-		{
-			table = crm_push_table(row->store);
-			beside = stores_beside(table, pending);
-		}
-		result = add_parents(result, table, row, beside);
+		result = add_parents(result, beside->table, row, beside->stores);
 	}
 	return result;
 }

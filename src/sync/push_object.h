@@ -44,6 +44,8 @@ typedef struct CrmPushObject
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
 	bool		maybe_done;		/* a write of it got no answer */
+	CrmSent    *unanswered;		/* note of that write until it is sent again, or NULL */
+	int			ways;			/* how often what CDMS has made it another action */
 	List	   *deferred;		/* CrmColumn *: references sent after creation */
 	CrmSent    *write;			/* as it was planned, or NULL */
 	int			level;			/* deeper than all it refers to */

@@ -349,9 +349,9 @@ read_store(Reconcile *reconcile)
 {
 	const char *key = quote_identifier(reconcile->table->key->name);
 	CrmStatement *statement =
-	crm_statement_prepare(psprintf("SELECT %s FROM %s ORDER BY %s", key,
-								   reconcile->table->store_name, key),
-						  0, NULL, reconcile->table, NIL);
+	crm_statement_prepare_unfiltered(psprintf("SELECT %s FROM %s ORDER BY %s", key,
+											  reconcile->table->store_name, key),
+									 0, NULL, reconcile->table);
 	Snapshot	snapshot = take_snapshot();
 	CrmScan    *scan = crm_scan_open(statement, snapshot);
 	KeyArray	unseen = make_keys();

@@ -12,6 +12,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -113,6 +114,24 @@ check_relations(Node *node, void *table)
 	return query_tree_walker((Query *) node, check_relations, table, 0);
 }
 
+/*
+ * Row security may add to it.  Nobody's code runs here, or it would be spared its
+ * FORCE, too, in tables of others.
+ */
+static Query *
+rewritten(Query *query, bool unfiltered)
+{
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	if (unfiltered)
+		SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
+	query = linitial_node(Query, pg_rewrite_query(query));
+	SetUserIdAndSecContext(user, security);
+	return query;
+}
+
 static void
 plan(CrmStatement *statement, CrmTable *table, List *quals)
 {
@@ -129,8 +148,7 @@ plan(CrmStatement *statement, CrmTable *table, List *quals)
 		query->jointree->quals =
 			make_and_qual(query->jointree->quals, (Node *) make_ands_explicit(quals));
 
-	/* Row security may add to it. */
-	query = linitial_node(Query, pg_rewrite_query(query));
+	query = rewritten(query, statement->unfiltered);
 	statement->plan = pg_plan_query(query, statement->sql, 0, NULL);
 }
 
@@ -155,9 +173,8 @@ plan_as_owner(CrmStatement *statement, CrmTable *table, List *quals)
 	crm_rights_give_back(&former);
 }
 
-CrmStatement *
-crm_statement_prepare(const char *sql, int nparams, const Oid *types, CrmTable *table,
-					  List *quals)
+static CrmStatement *
+make_statement(const char *sql, int nparams, const Oid *types)
 {
 	CrmStatement *statement = palloc0_object(CrmStatement);
 
@@ -166,14 +183,33 @@ crm_statement_prepare(const char *sql, int nparams, const Oid *types, CrmTable *
 	statement->types = palloc_array(Oid, nparams + 1);
 	if (nparams > 0)
 		memcpy(statement->types, types, nparams * sizeof(Oid));
+	return statement;
+}
+
+CrmStatement *
+crm_statement_prepare(const char *sql, int nparams, const Oid *types, CrmTable *table,
+					  List *quals)
+{
+	CrmStatement *statement = make_statement(sql, nparams, types);
+
 	plan_as_owner(statement, table, quals);
+	return statement;
+}
+
+CrmStatement *
+crm_statement_prepare_unfiltered(const char *sql, int nparams, const Oid *types, CrmTable *table)
+{
+	CrmStatement *statement = make_statement(sql, nparams, types);
+
+	statement->unfiltered = true;
+	plan_as_owner(statement, table, NIL);
 	return statement;
 }
 
 CrmStatement *
 crm_statement_prepare_rows(const char *sql, TupleDesc rows, CrmTable *table)
 {
-	CrmStatement *statement = palloc0_object(CrmStatement);
+	CrmStatement *statement = make_statement(sql, 0, NULL);
 	EphemeralNamedRelation relation = palloc0_object(EphemeralNamedRelationData);
 
 	relation->md.name = "crm_rows";
@@ -181,7 +217,7 @@ crm_statement_prepare_rows(const char *sql, TupleDesc rows, CrmTable *table)
 	relation->md.tupdesc = rows;
 	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
 	relation->md.enrtuples = EXPECTED_ROWS;
-	statement->sql = pstrdup(sql);
+	statement->unfiltered = true;
 	statement->rows = create_queryEnv();
 	register_ENR(statement->rows, relation);
 	plan_as_owner(statement, table, NIL);

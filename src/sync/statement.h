@@ -24,6 +24,7 @@ typedef struct CrmStatement
 	Oid		   *types;
 	QueryEnvironment *rows;		/* where it reads crm_rows; NULL: it does not */
 	uint64		rollbacks;		/* of subtransactions, before it was planned */
+	bool		unfiltered;		/* row security leaves it alone */
 } CrmStatement;
 
 /*
@@ -39,8 +40,15 @@ extern CrmStatement *crm_statement_prepare(const char *sql, int nparams, const O
 										   CrmTable *table, List *quals);
 
 /*
- * The same without parameters, for a statement that reads rows of this shape,
- * FROM crm_rows, which are given to it when it is run.
+ * The same without conditions of a reader's, and without row security, FORCEd or not: for
+ * what is about all rows, whoever asks.
+ */
+extern CrmStatement *crm_statement_prepare_unfiltered(const char *sql, int nparams,
+													  const Oid *types, CrmTable *table);
+
+/*
+ * That again, without parameters, for a statement that reads rows of this shape, FROM
+ * crm_rows, which are given to it when it is run.
  */
 extern CrmStatement *crm_statement_prepare_rows(const char *sql, TupleDesc rows,
 												CrmTable *table);

@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -160,14 +161,9 @@ prepare(CrmStore *store, const char *sql, int nparams, const Oid *types, TupleDe
 	MemoryContext before = MemoryContextSwitchTo(own);
 	int			level = crm_guc_by_index();
 	CrmStatement *statement;
-	Oid			user;
-	int			security;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(user, security | SECURITY_NOFORCE_RLS);
 	statement = rows ? crm_statement_prepare_rows(sql, rows, store->table) :
-		crm_statement_prepare(sql, nparams, types, store->table, NIL);
-	SetUserIdAndSecContext(user, security);
+		crm_statement_prepare_unfiltered(sql, nparams, types, store->table);
 	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(before);
 	MemoryContextSetParent(own, store->memory);
@@ -419,6 +415,17 @@ run_marked(CrmStore *store, Write *write)
 }
 
 /*
+ * Constraints' errors quote the whole row to him who has the rights to see it: as a pull
+ * goes, the owner.
+ */
+static void
+hide_values(void *arg)
+{
+	if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		errdetail("What CDMS sent is refused by the store; its owner sees more.");
+}
+
+/*
  * A pull is the owner's act, whoever reads: the owner's triggers and checks must
  * not run with a reader's rights, nor anything of theirs later, nor may their
  * settings stay.
@@ -426,11 +433,17 @@ run_marked(CrmStore *store, Write *write)
 static void
 run_pulled(CrmStore *store, Write *write)
 {
+	Oid			owner = store->table->owner;
+	ErrorContextCallback hiding = {.callback = hide_values,.previous = error_context_stack};
+	bool		hidden = !has_privs_of_role(GetUserId(), owner);
 	CrmRights	former;
 
-	crm_rights_take(&former, store->table->owner);
+	if (hidden)
+		error_context_stack = &hiding;
+	crm_rights_take(&former, owner);
 	run_marked(store, write);
 	crm_rights_give_back(&former);
+	error_context_stack = hiding.previous;
 }
 
 static HTAB *

@@ -360,6 +360,22 @@ is_choice(List *options, const char *name, const char *value)
 	return given && strcmp(given, value) == 0;
 }
 
+static bool
+says_updatable(ForeignTable *foreign, ForeignServer *server)
+{
+	return crm_option_bool(foreign->options, "updatable",
+						   crm_option_bool(server->options, "updatable", true));
+}
+
+bool
+crm_table_says_updatable(Oid relid)
+{
+	ForeignTable *foreign = GetForeignTable(relid);
+
+	return crm_option(foreign->options, "store") != NULL &&
+		says_updatable(foreign, GetForeignServer(foreign->serverid));
+}
+
 static void
 read_table(CrmTable *table, Relation rel)
 {
@@ -375,8 +391,7 @@ read_table(CrmTable *table, Relation rel)
 	table->entity.name = pstrdup(crm_option(foreign->options, "entity"));
 	table->entity.set = set ? pstrdup(set) : psprintf("%sSet", table->entity.name);
 	table->on_missing = read_on_missing(crm_option(foreign->options, "on_missing"));
-	table->updatable = crm_option_bool(foreign->options, "updatable",
-									   crm_option_bool(server->options, "updatable", true));
+	table->updatable = says_updatable(foreign, server);
 	table->queued = is_choice(foreign->options, "writes", "queue");
 	table->local_when_away = is_choice(foreign->options, "on_unavailable", "local");
 	table->overlap = crm_option_ms(server->options, "overlap", 2 * 60 * 1000);
@@ -779,6 +794,9 @@ crm_table_check_unaltered(const CrmTable *table)
 	Relation	rel = relation_open(table->relid, AccessShareLock);
 	Relation	store = relation_open(table->store, NoLock);
 
+	/* Whoever has been given one of them meanwhile may not act as the former owner. */
+	if (rel->rd_rel->relowner != table->owner || store->rd_rel->relowner != table->owner)
+		crm_table_throw_altered(table);
 	check_key_type(table);
 	for (int i = 0; i < table->ncolumns; i++)
 	{

@@ -111,6 +111,9 @@ extern void crm_table_check_store(Oid store);
 /* ERROR unless the table has a store and both sides have the same columns. */
 extern void crm_table_require_store(CrmTable *table);
 
+/* By its options, whatever state it is in: a store, and no "updatable" of false? */
+extern bool crm_table_says_updatable(Oid relid);
+
 /* ERROR when its option "updatable" is false: nothing but GETs leaves. */
 extern void crm_table_require_updatable(CrmTable *table);
 
