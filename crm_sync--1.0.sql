@@ -91,8 +91,7 @@ CREATE TABLE crm_sync.outbox (
     attempts   integer NOT NULL DEFAULT 0,
     last_error text,
     history    bigint,
-    since      timestamptz NOT NULL DEFAULT now(),
-    sent       boolean NOT NULL DEFAULT false
+    since      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX outbox_object ON crm_sync.outbox (store, key, id);
 CREATE INDEX outbox_transaction ON crm_sync.outbox (xid) WHERE push;
@@ -106,8 +105,6 @@ COMMENT ON COLUMN crm_sync.outbox.base IS
     'values that they had when last synchronised; of a deletion the whole row';
 COMMENT ON COLUMN crm_sync.outbox.push IS
     'sent by the COMMIT of the transaction xid; false where crm_sync.mode was local';
-COMMENT ON COLUMN crm_sync.outbox.sent IS
-    'was sent before, so CDMS may have it: of creations';
 
 -- Values by column name, under the names that the columns have by now.
 CREATE FUNCTION crm_sync.present_names(store regclass, columns jsonb, named jsonb) RETURNS jsonb

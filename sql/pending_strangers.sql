@@ -173,8 +173,8 @@ SELECT FROM crm_sync.push('crm.org');
 SELECT log FROM crm.told WHERE log LIKE 'MERGE%';
 TABLE crm.waiting;
 REVOKE UPDATE ON crm.org FROM regress_crm_clerk;
--- Where an answer was lost the object is the one that he made, whoever has changed it
--- since.
+-- Where an answer was lost the object may be the one that he made, or may not: what
+-- somebody has changed since stays.
 SET ROLE regress_crm_clerk;
 SET crm_sync.mode = local;
 INSERT INTO crm.org (id, name) VALUES (:'new', 'Clerk''s');
@@ -227,6 +227,33 @@ SELECT name, alias, city, created_by, changed_by FROM crm.org WHERE id = :'faile
 SET crm_sync.mode = local;
 SET ROLE regress_crm_ann;
 UPDATE crm.org SET city = 'Ann 2' WHERE id = :'failed';
+SET ROLE regress_crm_bob;
+DELETE FROM crm.org WHERE id = :'failed';
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT FROM crm_sync.push('crm.org');
+TABLE crm.told;
+TABLE crm.waiting;
+
+-- Also where CDMS was away when it was Ann's turn: her change is moot, and not a deletion.
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+INSERT INTO crm.org (id, name) VALUES (:'failed', 'Ann''s');
+RESET ROLE;
+RESET crm_sync.mode;
+SELECT FROM crm_sync.push('crm.org');
+SET crm_sync.mode = local;
+SET ROLE regress_crm_ann;
+UPDATE crm.org SET city = 'Ann 2' WHERE id = :'failed';
+RESET ROLE;
+RESET crm_sync.mode;
+ALTER SERVER cdms OPTIONS (SET url 'http://127.0.0.1:1/X');
+SET client_min_messages = error;
+SELECT FROM crm_sync.push('crm.org');
+SET client_min_messages = warning;
+ALTER SERVER cdms OPTIONS (SET url :'url');
+SET crm_sync.mode = local;
 SET ROLE regress_crm_bob;
 DELETE FROM crm.org WHERE id = :'failed';
 RESET ROLE;

@@ -76,6 +76,29 @@ SELECT cdms.fault('do-before', '--verb', 'GET', '--command',
 INSERT INTO crm.organisation (id, name) VALUES (:'two', 'Ours');
 SELECT cdms.get('Account', :'two', 'Name');
 
+-- A deletion was carried out, its answer was lost, and what comes after it fails: when
+-- it is repeated the object is not there, which is no reason not to create it again.
+CREATE FOREIGN TABLE crm.person (
+    id     uuid OPTIONS (property 'ContactId') NOT NULL,
+    name   text OPTIONS (property 'LastName'),
+    parent uuid OPTIONS (property 'ParentCustomerId', type 'EntityReference', target 'account')
+) SERVER cdms OPTIONS (entity 'Contact');
+SELECT crm_sync.create_store('crm.person');
+\set contact cccccccc-0000-4000-8000-000000000001
+\set account aaaaaaaa-0000-4000-8000-000000000001
+SELECT o.name, p.name FROM crm.organisation o JOIN crm.person p ON p.parent = o.id
+    WHERE o.id = :'account' AND p.id = :'contact';
+SELECT cdms.fault('reset-after', '--verb', 'DELETE', '--path', 'ContactSet'),
+       cdms.fault('status', '--verb', 'DELETE', '--path', 'AccountSet', '--status', '500', '--body', 'no'),
+       cdms.log_clear();
+BEGIN;
+DELETE FROM crm.person WHERE id = :'contact';
+DELETE FROM crm.organisation WHERE id = :'account';
+COMMIT;
+TABLE crm.told;
+SELECT cdms.get('Contact', :'contact', 'LastName');
+SELECT count(*) FROM crm.person_store WHERE id = :'contact';
+
 -- Statistics tell of it.
 SELECT retries > 5 AS counted FROM crm_sync.stat_requests;
 

@@ -11,6 +11,7 @@
 #include "fdw/store_exec.h"
 #include "fdw/store_plan.h"
 #include "net/http.h"
+#include "sync/commit.h"
 #include "sync/connection.h"
 #include "sync/pull.h"
 #include "sync/push.h"
@@ -106,6 +107,7 @@ _PG_init(void)
 	crm_table_init();
 	crm_connection_init();
 	crm_shared_init();
+	crm_commit_init();
 	crm_xact_init();
 	if (process_shared_preload_libraries_in_progress)
 		crm_worker_init();

@@ -414,7 +414,7 @@ revive(void *arg)
  * everybody from reading: it stays unresolved.
  */
 static List *
-revive_all(List *intents)
+revive_all(List *intents, Oid owner)
 {
 	List	   *writes = NIL;
 	ListCell   *lc;
@@ -430,7 +430,9 @@ revive_all(List *intents)
 		if (error)
 			ereport(WARNING,
 					(errmsg("what an interrupted transaction has left in CDMS can't be undone yet"),
-					 errdetail_internal("%s", error->message)));
+					 has_privs_of_role(GetUserId(), owner) ?
+					 errdetail_internal("%s", error->message) :
+					 errdetail_log("%s", error->message)));
 		else if (revival.write)
 			writes = lappend(writes, revival.write);
 	}
@@ -476,7 +478,7 @@ tell(const Intent *first, List *undoings, Oid owner)
 static void
 settle(List *intents, Oid owner)
 {
-	List	   *writes = revive_all(intents);
+	List	   *writes = revive_all(intents, owner);
 	List	   *undoings;
 	ErrorData  *canceled = NULL;
 	ListCell   *lc;
@@ -487,9 +489,9 @@ settle(List *intents, Oid owner)
 	crm_http_set_deadline(0, NULL);
 	foreach(lc, undoings)
 		conclude(lfirst(lc), canceled != NULL);
+	tell(linitial(intents), undoings, owner);
 	if (canceled)
 		ReThrowError(canceled);
-	tell(linitial(intents), undoings, owner);
 }
 
 /*

@@ -85,7 +85,7 @@ static OwnStatement record_left = {
 	"SELECT o.id, o.store::pg_catalog.oid, o.key, o.operation, " \
 	"crm_sync.present_names(o.store, o.columns, o.changed), " \
 	"crm_sync.present_names(o.store, o.columns, o.base), " \
-	"o.role::pg_catalog.oid, o.attempts, o.history, o.push, o.sent "
+	"o.role::pg_catalog.oid, o.attempts, o.history, o.push "
 
 /*
  * What there is of the objects that this transaction must push.  Its own rows have
@@ -193,12 +193,6 @@ static OwnStatement note_failure = {
 	"UPDATE crm_sync.outbox SET parked = $3, attempts = attempts OPERATOR(pg_catalog.+) 1, "
 	"last_error = $2 WHERE id " IS " ANY ($1)",
 	3, {INT8ARRAYOID, TEXTOID, BOOLOID}
-};
-
-static OwnStatement note_sent = {
-	"UPDATE crm_sync.outbox SET sent = true WHERE store " IS " $1 AND key " IS " $2 "
-	"AND role::pg_catalog.oid " IS " $3 AND operation " IS " 'insert'",
-	3, {OIDOID, UUIDOID, OIDOID}
 };
 
 static OwnStatement note_conflict = {
@@ -500,7 +494,6 @@ keep_outbox_row(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg
 	if (isnull)
 		row->history = 0;
 	row->pending = !DatumGetBool(row_value(tuple, desc, 10, &isnull));
-	row->sent = DatumGetBool(row_value(tuple, desc, 11, &isnull));
 	*rows = lappend(*rows, row);
 	MemoryContextSwitchTo(before);
 }
@@ -733,16 +726,6 @@ crm_ledger_failed(List *rows, const char *reason, bool parked)
 	Datum		values[] = {id_array(rows), CStringGetTextDatum(reason), BoolGetDatum(parked)};
 
 	run_own(&note_failure, values, NULL, NULL, NULL);
-}
-
-void
-crm_ledger_sent(Oid store, const pg_uuid_t *key, Oid role)
-{
-	Datum		values[] = {
-		ObjectIdGetDatum(store), UUIDPGetDatum(key), ObjectIdGetDatum(role)
-	};
-
-	run_own(&note_sent, values, NULL, NULL, NULL);
 }
 
 void

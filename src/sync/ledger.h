@@ -44,7 +44,6 @@ typedef struct CrmOutboxRow
 	int			attempts;
 	int64		history;		/* 0: none */
 	bool		pending;		/* written without being sent at once */
-	bool		sent;			/* before, so CDMS may have it: of creations */
 } CrmOutboxRow;
 
 /* Writes history only, or history and outbox. */
@@ -111,9 +110,6 @@ extern void crm_ledger_done(List *rows);
 
 /* Tried in vain: rows stay pending, or, refused, are parked, with the reason. */
 extern void crm_ledger_failed(List *rows, const char *reason, bool parked);
-
-/* A role's creation that is still in the outbox has been sent: CDMS may have it. */
-extern void crm_ledger_sent(Oid store, const pg_uuid_t *key, Oid role);
 
 /* Notes in history what a write overwrote. */
 extern void crm_ledger_conflict(int64 history, Datum conflict);

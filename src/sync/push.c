@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -29,6 +30,7 @@
 #include "sync/apply.h"
 #include "sync/asked.h"
 #include "sync/attempt.h"
+#include "sync/commit.h"
 #include "sync/connection.h"
 #include "sync/intent.h"
 #include "sync/ledger.h"
@@ -47,6 +49,7 @@ int			crm_mode = CRM_MODE_SYNC;
 int			crm_push_limit = 0;
 
 static bool due = false;
+static MemoryContext commit_memory = NULL; /* of this commit; NULL: nothing was sent yet */
 
 /* Objects (CrmPushKey *) that are sent on behalf of no writer: failure is a WARNING. */
 static List *soft_objects = NIL;	/* in TopTransactionContext */
@@ -58,18 +61,15 @@ static int	accepted = 0;		/* writes, of the commit that is under way */
 static TimestampTz commit_start = 0;
 static int	commit_timeout = 0; /* milliseconds; 0: none yet */
 
+static void push_all(void);
+
 /* -------------------------------------------------------- what is due */
 
 void
 crm_push_at_commit(void)
 {
 	due = true;
-}
-
-bool
-crm_push_is_due(void)
-{
-	return due || (soft_objects != NIL && !XactReadOnly);
+	crm_commit_call(push_all);
 }
 
 bool
@@ -95,6 +95,9 @@ crm_push_at_end(void)
 {
 	accepted = 0;
 	due = false;
+	sent = NIL;
+	noted = NIL;
+	commit_memory = NULL;
 	soft_objects = NIL;			/* their memory goes with the transaction */
 	soft_index = NULL;
 	crm_http_set_deadline(0, NULL);
@@ -127,6 +130,8 @@ add_soft(Oid store, List *keys)
 			soft_objects = lappend(soft_objects, object);
 	}
 	MemoryContextSwitchTo(before);
+	if (soft_objects != NIL)
+		crm_commit_call(push_all);
 }
 
 void
@@ -380,6 +385,14 @@ park_role(Oid role, const char *reason)
 	}
 }
 
+/* What it was refused for tells of its values, and of the row's. */
+static bool
+may_know(CrmOutboxRow *row)
+{
+	return has_privs_of_role(GetUserId(), row->role) ||
+		has_privs_of_role(GetUserId(), crm_relation_owner(row->store));
+}
+
 /*
  * What CDMS refused is parked.  When it can't be reached that is no refusal: the
  * change stays pending, and nothing more is sent in this commit.
@@ -390,10 +403,13 @@ note_soft_failure(List *rows, ErrorData *error)
 	bool		parked = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION;
 	const char *reason = error->detail ? psprintf("%s: %s", error->message, error->detail) :
 		error->message;
+	bool		known = may_know(linitial(rows));
 
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("a pending change could not be sent to CDMS: %s", error->message),
+			 known ? errmsg("a pending change could not be sent to CDMS: %s", error->message) :
+			 errmsg("a pending change could not be sent to CDMS"),
+			 !known ? errdetail_log("%s", reason) :
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 parked ? errhint("It stands in crm_sync.failed; see crm_sync.retry() and crm_sync.discard().") :
 			 errhint("It stays in crm_sync.pending, with what else waits there.")));
@@ -410,6 +426,7 @@ typedef struct SoftPush
 	CrmPushKey *object;
 	int64	   *last;			/* row of its turns; 0: it was not looked at yet */
 	List	   *rows;
+	bool		left;			/* another turn is to be had */
 	MemoryContext memory;
 } SoftPush;
 
@@ -421,12 +438,15 @@ static List *
 read_turn(SoftPush *push)
 {
 	List	   *rows = crm_ledger_read_object(push->object->store, &push->object->key);
+	List	   *turn;
 
 	if (rows != NIL && *push->last == 0)
 		*push->last = ((CrmOutboxRow *) llast(rows))->id;
 	while (rows != NIL && ((CrmOutboxRow *) llast(rows))->id > *push->last)
 		rows = list_delete_last(rows);
-	return crm_push_take_turn(&rows);
+	turn = crm_push_take_turn(&rows);
+	push->left = rows != NIL;
+	return turn;
 }
 
 /*
@@ -459,31 +479,15 @@ is_collision(ErrorData *error)
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
 }
 
-/* Creations that may have got there, though the push has failed. */
-static void
-note_sent_creations(List *writes)
-{
-	ListCell   *lc;
-
-	foreach(lc, writes)
-	{
-		CrmSent    *write = lfirst(lc);
-
-		if (write->action == CRM_SENT_CREATE && !write->not_done)
-			crm_ledger_sent(write->table->store, &write->key, write->role);
-	}
-}
-
-/* True: the object has another turn, perhaps. */
+/* True: the object has another turn. */
 static bool
 push_soft(CrmPushKey *object, int64 *last)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync pending object",
 												 ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(memory);
-	SoftPush	push = {object, last, NIL, memory};
+	SoftPush	push = {object, last, NIL, false, memory};
 	List	   *outer = sent;
-	List	   *writes;
 	ErrorData  *error;
 	bool		again;
 	bool		cancelled;
@@ -491,7 +495,6 @@ push_soft(CrmPushKey *object, int64 *last)
 	/* Its writes are not undone with the others': it stays pending, and is repeated. */
 	sent = NIL;
 	error = crm_attempt(push_soft_rows, &push);
-	writes = sent;
 	sent = outer;
 	cancelled = error && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	if (cancelled && crm_push_limit == 0)
@@ -504,9 +507,8 @@ push_soft(CrmPushKey *object, int64 *last)
 			push.rows = read_turn(&push);
 		if (push.rows != NIL)
 			note_soft_failure(push.rows, error);
-		note_sent_creations(writes);
 	}
-	again = push.rows != NIL && !(error && is_collision(error));
+	again = push.left && !(error && is_collision(error));
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(memory);
 	return again;
@@ -566,6 +568,7 @@ push_everything(void *arg)
 	push_rounds();
 	push_soft_objects();
 	push_rounds();				/* what triggers wrote in answer */
+	set_constraints_immediate();	/* triggers may have deferred them again */
 
 	/* What was read back may have made the transaction one that must fail. */
 	if (IsolationIsSerializable())
@@ -606,18 +609,19 @@ undo_and_throw(ErrorData *error)
 	ReThrowError(error);
 }
 
-void
-crm_push_all(void)
+/* What a COMMIT has sent it may have to undo, also when it comes here once more. */
+static void
+push_all(void)
 {
-	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "crm_sync push",
-												 ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(memory);
+	MemoryContext before;
 	ErrorData  *error;
 
+	if (commit_memory == NULL)
+		commit_memory = AllocSetContextCreate(TopTransactionContext, "crm_sync push",
+											  ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(commit_memory);
 	commit_start = GetCurrentTimestamp();
 	commit_timeout = crm_push_limit;
-	sent = NIL;
-	noted = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_constraints_immediate();
 	if (IsolationIsSerializable())
@@ -627,8 +631,7 @@ crm_push_all(void)
 		undo_and_throw(error);
 	accepted = list_length(sent);
 	settles_later = noted != NIL;
+	due = false;
 	PopActiveSnapshot();
-
 	MemoryContextSwitchTo(before);
-	MemoryContextDelete(memory);
 }

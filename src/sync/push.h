@@ -36,11 +36,7 @@ extern int64 crm_push_pending(CrmTable *table, int limit);
  */
 extern int	crm_push_limit;
 
-/* Before the commit: sends all that. */
-extern void crm_push_all(void);
-
-/* Is there anything to send?  Anything that this transaction must send? */
-extern bool crm_push_is_due(void);
+/* Is there anything that this transaction must send, and has not? */
 extern bool crm_push_is_bound(void);
 
 extern void crm_push_at_abort(void);

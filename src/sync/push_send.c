@@ -18,6 +18,8 @@
 #include "sync/push_got.h"
 #include "sync/push_send.h"
 
+#define MOST_WAYS 3				/* to write an object: there, gone, there again */
+
 /* A write that is under way. */
 typedef struct Sending
 {
@@ -147,15 +149,35 @@ crm_push_check(CrmPushObject *object)
 
 /* ------------------------------------------------- what became of it */
 
+static char *
+key_text(CrmPushObject *object)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key)));
+}
+
 static void
-throw_duplicate(CrmPushObject *object)
+throw_duplicate(CrmPushObject *object, bool hidden)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
-			 errmsg("CDMS already has an object of key %s of entity \"%s\"",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&object->id.key))),
+			 errmsg("CDMS already has an object of key %s of entity \"%s\"", key_text(object),
 					object->table->entity.name),
+			 hidden ? errdetail("It is hidden from this user.") :
 			 errhint("SELECT it from %s, then UPDATE it.", object->table->name)));
+}
+
+/* It is written another way now.  Not for ever, whatever CDMS says. */
+static void
+go_another_way(CrmPushObject *object, List **again)
+{
+	if (++object->ways > MOST_WAYS)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("CDMS says of object %s of %s both that it is there and that it is not",
+						key_text(object), object->table->name)));
+	object->maybe_done = false;
+	object->unanswered = NULL;
+	*again = lappend(*again, object);
 }
 
 /* Is all there is to push that a read did not find it? */
@@ -178,17 +200,6 @@ holds_all(CrmPushObject *object, List *assignments)
 	return true;
 }
 
-static bool
-was_sent(CrmPushObject *object)
-{
-	ListCell   *lc;
-
-	foreach(lc, object->rows)
-		if (((CrmOutboxRow *) lfirst(lc))->sent)
-			return true;
-	return false;
-}
-
 /* Rights on the store are as good: whoever has them can write to it. */
 static bool
 may_update(CrmPushObject *object, Oid role)
@@ -206,33 +217,13 @@ may_update(CrmPushObject *object, Oid role)
 	return true;
 }
 
-/*
- * May a creation change the object that it finds in its place?  One that was sent
- * before is its own; any other takes the right to change, or INSERT would give it.
- */
-static bool
-may_change_existing(CrmPushObject *object, CrmSent *write)
-{
-	return was_sent(object) || holds_all(object, write->after) || may_update(object, write->role);
-}
-
-/*
- * A pending creation is of an object that is there: it was sent before and the
- * answer, or our transaction, was lost; or somebody else made it.  What differs
- * is written, with what was there before noted.
- */
+/* What differs between the row and what CDMS has, as columns to be sent. */
 static void
-update_existing(CrmPushObject *object, CrmSent *write)
+collect_different(CrmPushObject *object)
 {
 	CrmTable   *table = object->table;
 
-	object->action = CRM_PUSH_UPDATE;
-	if (is_found_missing(object))
-		return;					/* it is back, or was hidden: CDMS's version stands */
-	crm_push_get_one(object);
-	if (object->got == NULL)
-		crm_push_treat_gone(object);
-	for (int i = 0; object->got && i < table->ncolumns; i++)
+	for (int i = 0; i < table->ncolumns; i++)
 	{
 		CrmColumn  *column = &table->columns[i];
 
@@ -241,11 +232,25 @@ update_existing(CrmPushObject *object, CrmSent *write)
 							 object->got->values[column->field], object->got->nulls[column->field]))
 			object->columns = lappend(object->columns, column);
 	}
+}
+
+/*
+ * What differs is written over what was got, which is noted.  That takes the right to
+ * change, or INSERT would give it: whose object it is nobody can say, for that it was
+ * sent before does not mean that it was not there then.
+ */
+static void
+update_existing(CrmPushObject *object, CrmSent *write, List **again)
+{
+	write->not_done = true;
+	object->action = CRM_PUSH_UPDATE;
+	collect_different(object);
 	if (object->columns == NIL)
 		return;
-	if (!may_change_existing(object, write))
-		throw_duplicate(object);
+	if (!holds_all(object, write->after) && !may_update(object, write->role))
+		throw_duplicate(object, false);
 	crm_push_note_conflict(object);
+	go_another_way(object, again);
 }
 
 /*
@@ -260,22 +265,31 @@ is_surely_not_done(const ErrorData *error)
 }
 
 /* It is in CDMS as it was sent, so the answer to its creation was lost. */
-static bool
-has_arrived(Sending *sending)
+static void
+note_arrival(Sending *sending)
+{
+	sending->object->made = sending->object->got;
+	sending->note->answered = true;
+	sending->note->not_done = false;
+}
+
+/*
+ * A creation is of an object that is there: its answer was lost, or, when it was
+ * pending, the answer to an earlier one; or somebody else made it.
+ */
+static void
+treat_existing(Sending *sending, List **again)
 {
 	CrmPushObject *object = sending->object;
 
-	if (object->action != CRM_PUSH_CREATE)
-		return false;
-	crm_push_get_one(object);
-	if (object->got == NULL)
-		return false;
-	if (!holds_all(object, sending->note->after))
-		throw_duplicate(object);
-	object->made = object->got;
-	sending->note->answered = true;
-	sending->note->not_done = false;
-	return true;
+	if (is_found_missing(object))
+		object->action = CRM_PUSH_UPDATE;	/* it is back, or was hidden: CDMS's version stands */
+	else if (object->got && object->maybe_done && holds_all(object, sending->note->after))
+		note_arrival(sending);
+	else if (object->got && crm_push_was_pending(object))
+		update_existing(object, sending->note, again);
+	else
+		throw_duplicate(object, object->got == NULL && crm_push_was_pending(object));
 }
 
 /* The first refusal is the transaction's; it is thrown when all have been answered. */
@@ -286,14 +300,25 @@ typedef struct Verdict
 	List	   *again;			/* CrmPushObject *: to be written another way */
 } Verdict;
 
+/* A note speaks for the writes of the object that got no answer before, too. */
+static void
+note_not_done(Sending *sending, bool not_done)
+{
+	sending->note->not_done = not_done && !sending->object->maybe_done;
+}
+
+/* A deletion's object is gone already, which is as good, and perhaps by an earlier try. */
 static void
 judge_missing(Sending *sending, Verdict *verdict)
 {
-	sending->note->not_done = true;
-	if (sending->object->action != CRM_PUSH_UPDATE)
-		return;					/* gone already is as good */
-	crm_push_treat_gone(sending->object);
-	verdict->again = lappend(verdict->again, sending->object);
+	CrmPushObject *object = sending->object;
+
+	note_not_done(sending, true);
+	if (object->action != CRM_PUSH_UPDATE)
+		return;
+	sending->note->not_done = true; /* there is nothing to put back */
+	crm_push_treat_gone(object);
+	go_another_way(object, &verdict->again);
 }
 
 static void
@@ -301,19 +326,10 @@ judge_duplicate(Sending *sending, Verdict *verdict)
 {
 	CrmPushObject *object = sending->object;
 
-	sending->note->not_done = true;
-	if (!crm_push_was_pending(object))
-		throw_duplicate(object);
-	update_existing(object, sending->note);
-	if (object->action == CRM_PUSH_CREATE || object->columns != NIL)
-		verdict->again = lappend(verdict->again, object);
-}
-
-/* A note speaks for the writes of the object that got no answer before, too. */
-static void
-note_not_done(Sending *sending, bool not_done)
-{
-	sending->note->not_done = not_done && !sending->object->maybe_done;
+	note_not_done(sending, true);
+	if (!is_found_missing(object) && (object->maybe_done || crm_push_was_pending(object)))
+		crm_push_get_one(object);
+	treat_existing(sending, &verdict->again);
 }
 
 static void
@@ -338,6 +354,7 @@ judge(Sending *sending, Verdict *verdict)
 			break;
 		case CRM_UNKNOWN:
 			sending->object->maybe_done |= !sending->write.not_done;
+			sending->object->unanswered = sending->note;
 			note_not_done(sending, true);
 			verdict->unknown = lappend(verdict->unknown, sending);
 			break;
@@ -359,6 +376,9 @@ begin_sending(CrmPushObject *object, List **sent)
 	};
 	Sending    *sending = palloc0_object(Sending);
 
+	if (object->unanswered)
+		object->unanswered->not_done = true;	/* this note speaks for both */
+	object->unanswered = NULL;
 	sending->object = object;
 	sending->note = crm_push_plan(object);
 	sending->write.kind = kinds[sending->note->action];
@@ -468,6 +488,15 @@ longest_retry_after(List *unknown)
 	return seconds;
 }
 
+static bool
+is_created_there(CrmPushObject *object)
+{
+	if (object->action != CRM_PUSH_CREATE)
+		return false;
+	crm_push_get_one(object);
+	return object->got != NULL;
+}
+
 /* Which of these must be sent again, after a pause; ERROR when they were often enough. */
 static List *
 find_out(List *unknown, int attempt)
@@ -484,13 +513,15 @@ find_out(List *unknown, int attempt)
 	{
 		Sending    *sending = lfirst(lc);
 
-		if (has_arrived(sending))
+		if (is_created_there(sending->object))
+		{
+			treat_existing(sending, &again);
 			continue;
+		}
 		crm_http_counters(conn->http)->retries++;
 		ereport(crm_log_requests,
 				(errmsg("a write that got no answer is repeated"),
 				 errdetail_internal("%s", sending->write.error->message)));
-		sending->note->not_done = true; /* a second note will speak for both */
 		again = lappend(again, sending->object);
 	}
 	return again;

@@ -1,6 +1,6 @@
 /*
  * sync/xact.c
- *	  The transaction callbacks: push before the commit, forget after the end.
+ *	  The transaction callbacks: what is refused before the end, forgotten after it.
  */
 #include "postgres.h"
 
@@ -9,6 +9,7 @@
 #include "net/http.h"
 #include "sync/age.h"
 #include "sync/asked.h"
+#include "sync/commit.h"
 #include "sync/connection.h"
 #include "sync/push.h"
 #include "sync/statement.h"
@@ -25,10 +26,21 @@ refuse_prepare(void)
 				 errhint("COMMIT it, or write with crm_sync.mode set to local.")));
 }
 
+/* Of another extension, in its own callback, or in a COMMIT that holds a snapshot. */
+static void
+refuse_late_changes(void)
+{
+	if (crm_push_is_bound())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("synchronised tables can't be changed so late in a COMMIT")));
+}
+
 /* After the end: nothing here may throw. */
 static void
 forget(void)
 {
+	crm_commit_at_end();
 	crm_push_at_end();
 	crm_age_at_end();
 	crm_asked_at_end();
@@ -42,8 +54,7 @@ on_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (crm_push_is_due())
-				crm_push_all();
+			refuse_late_changes();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			refuse_prepare();
