@@ -188,6 +188,22 @@ filter(const char *data, size_t size)
 	FUZZ_CHECK(*end == '\0');
 }
 
+/* What is written as a query's value is read as one, and as the same. */
+static void
+check_query_value(const char *text)
+{
+	StringInfoData url;
+	List	   *values;
+
+	initStringInfo(&url);
+	appendStringInfoString(&url, "http://crm.example.org/?a=");
+	crm_url_append_encoded(&url, text);
+	appendStringInfoString(&url, "&b#c=d");
+	values = crm_url_query_values(url.data);
+	FUZZ_CHECK(list_length(values) == 1);
+	FUZZ_CHECK(strcmp(linitial(values), text) == 0);
+}
+
 /* A link is repaired once and for all, and leads to http or https or nowhere. */
 static void
 link_target(const char *data, size_t size)
@@ -205,6 +221,8 @@ link_target(const char *data, size_t size)
 				   pg_strncasecmp(absolute, "https://", 8) == 0);
 	(void) crm_url_same_origin(base, link);
 	(void) crm_url_origin(link);
+	(void) crm_url_query_values(link);
+	check_query_value(link);
 }
 
 /* --------------------------------------------------------------------- XML */
