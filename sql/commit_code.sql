@@ -35,6 +35,14 @@ INSERT INTO crm.org (id, name) VALUES (:'two', 'Two');
 SELECT edited IS NOT NULL FROM crm.org_store;
 FETCH ALL FROM left_open;
 SELECT count(*) FROM pg_cursors;
+-- Or all closed, by who is in the midst of it.
+CREATE OR REPLACE FUNCTION crm.leave() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'CLOSE ALL';
+    RETURN NULL;
+END $$;
+UPDATE crm.org SET name = 'Two and all' WHERE id = :'two';
+SELECT name FROM crm.org_store;
 DROP TRIGGER leave ON crm.org_store;
 
 -- -------------------------------------------- a constraint that is put off there
@@ -56,6 +64,27 @@ TABLE crm.told;
 SELECT count(*) FROM crm.visit;
 SELECT count(*) FROM crm.org_store WHERE name = 'Three';
 DROP TRIGGER put_off ON crm.org_store;
+-- One that writes another object in its turn: that is sent as well.
+CREATE FUNCTION crm.passed_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE crm.org_store SET name = 'Passed on' WHERE id = 'aaaaaaaa-0000-4000-8000-000000000001';
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION crm.put_off() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SET CONSTRAINTS ALL DEFERRED;
+    INSERT INTO crm.visit VALUES (NEW.id);
+    RETURN NULL;
+END $$;
+SELECT name FROM crm.org WHERE id = :'one';
+CREATE CONSTRAINT TRIGGER passed_on AFTER INSERT ON crm.visit DEFERRABLE FOR EACH ROW EXECUTE FUNCTION crm.passed_on();
+CREATE TRIGGER put_off AFTER UPDATE OF edited ON crm.org_store FOR EACH ROW
+    WHEN (NEW.name = 'Four') EXECUTE FUNCTION crm.put_off();
+INSERT INTO crm.org (id, name) VALUES ('11111111-0000-4000-8000-000000000004', 'Four');
+SELECT cdms.log('MERGE');
+SELECT count(*) FROM crm_sync.outbox;
+DROP TRIGGER put_off ON crm.org_store;
+DROP TABLE crm.visit;
 
 -- -------------------------------------------------------------- CLOSE ALL
 SELECT cdms.log_clear();
@@ -72,6 +101,13 @@ COMMIT;
 SELECT cdms.log('MERGE');
 FETCH ALL FROM kept;
 CLOSE kept;
+-- A cursor that is kept is run before anything is sent: it may fail.  The order of
+-- cursors is nobody's.
+SELECT cdms.log_clear();
+SELECT format('BEGIN; DECLARE c%s CURSOR WITH HOLD FOR SELECT 1 / (3 - i) FROM generate_series(1, 5) i; '
+              'UPDATE crm.org SET name = ''Kept %s'' WHERE id = %L; COMMIT', n, n, :'two')
+    FROM generate_series(1, 12) n \gexec
+SELECT cdms.log('MERGE');
 SELECT cdms.log_clear();
 BEGIN;
 UPDATE crm.org SET name = 'Rolled back' WHERE id = :'two';
@@ -100,7 +136,7 @@ SELECT cdms.log('MERGE');
 -- Refused, and nothing is sent, neither what this transaction wrote nor what a read
 -- would take along.
 SET crm_sync.mode = local;
-INSERT INTO crm.org (id, name) VALUES ('11111111-0000-4000-8000-000000000004', 'Waits');
+INSERT INTO crm.org (id, name) VALUES ('11111111-0000-4000-8000-000000000005', 'Waits');
 RESET crm_sync.mode;
 SELECT cdms.log_clear();
 BEGIN;
@@ -113,6 +149,12 @@ SELECT count(*) FROM crm.told WHERE regexp_replace !~ '^GET';
 ROLLBACK PREPARED 'crm';
 SELECT count(*) FROM crm.org WHERE id = :'two';
 TABLE crm.told;
+-- One that had failed is over.
+BEGIN;
+SELECT 1 / 0;
+PREPARE TRANSACTION 'crm';
+UPDATE crm.org SET name = 'After it all' WHERE id = :'two';
+SELECT cdms.log('MERGE');
 
 SET client_min_messages = warning;
 DROP SCHEMA crm CASCADE;

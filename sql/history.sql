@@ -186,6 +186,16 @@ CREATE FOREIGN TABLE crm.country (id uuid OPTIONS (property 'optevia_countryId')
 SELECT * FROM crm_sync.as_of(NULL::crm.country, now());
 \echo :SQLSTATE
 
+-- Rows go straight to the tables, without a statement: no default of theirs is used.
+BEGIN;
+ALTER TABLE crm_sync.history ALTER changed_at SET DEFAULT 'epoch';
+ALTER TABLE crm_sync.outbox ALTER since SET DEFAULT 'epoch';
+SET LOCAL crm_sync.mode = local;
+INSERT INTO crm.organisation_store (id) VALUES ('11111111-0000-4000-8000-00000000000f');
+SELECT changed_at > 'epoch' FROM crm_sync.history ORDER BY id DESC LIMIT 1;
+SELECT since > 'epoch' FROM crm_sync.outbox ORDER BY id DESC LIMIT 1;
+ROLLBACK;
+
 SET client_min_messages = warning;
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;

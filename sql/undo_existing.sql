@@ -63,5 +63,18 @@ COMMIT;
 TABLE crm.told;
 SELECT city FROM crm.organisation_store WHERE id = :'theirs';
 
+-- Several objects that CDMS has, with the values that it has: each is refused, none is
+-- taken for one that this transaction made.
+SELECT cdms.log_clear();
+\set VERBOSITY terse
+INSERT INTO crm.organisation (id, name)
+    SELECT k, cdms.get('Account', k, 'Name')
+    FROM (SELECT ('aaaaaaaa-0000-4000-8000-00000000000' || n)::uuid FROM generate_series(1, 6) n) v (k);
+\set VERBOSITY default
+SELECT count(*) FROM cdms.log('POST');
+SELECT cdms.log('DELETE');
+SELECT count(cdms.get('Account', k, 'Name'))
+    FROM (SELECT ('aaaaaaaa-0000-4000-8000-00000000000' || n)::uuid FROM generate_series(1, 6) n) v (k);
+
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;

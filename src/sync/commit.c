@@ -8,12 +8,14 @@
  * that is opened then.  Triggers of stores may do both.
  *
  * What PostgreSQL ends before that, portals and deferred constraints, it looks for again
- * until there is nothing left.  So the call is the end of a portal.  That has no query
- * and is never run, and a name that nobody can guess; it is not shown in pg_cursors.
+ * until there is nothing left.  So the call is the end of a portal, after all others.
+ * That has no query and is never run, and a name that nobody can guess; it is not shown in
+ * pg_cursors.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
@@ -35,6 +37,15 @@ is_commit(void)
 	return IsTransactionState() && !ActiveSnapshotSet() && !prepares;
 }
 
+/* First all others, and what deferred constraints are left: any may still fail. */
+static void
+end_others(void)
+{
+	do
+		AfterTriggerFireDeferred();
+	while (PreCommit_Portals(false));
+}
+
 static void
 on_end(Portal ended)
 {
@@ -42,10 +53,20 @@ on_end(Portal ended)
 
 	ended->cleanup = NULL;		/* not again, if it fails */
 	portal = NULL;
-	if (!is_commit())
+	if (action == NULL || !is_commit())
 		return;
 	wanted = NULL;
-	action();
+	ended->status = PORTAL_ACTIVE;	/* none of those, nor for CLOSE ALL in a trigger */
+	PG_TRY();
+	{
+		end_others();
+		action();
+	}
+	PG_FINALLY();
+	{
+		ended->status = PORTAL_DONE;
+	}
+	PG_END_TRY();
 }
 
 /* It lasts as long as the transaction, whatever becomes of the subtransaction. */
@@ -81,6 +102,8 @@ crm_commit_call(void (*action) (void))
 void
 crm_commit_at_end(void)
 {
+	if (portal)
+		portal->cleanup = NULL;	/* made when nothing was ended any more */
 	wanted = NULL;
 	portal = NULL;
 	prepares = false;
@@ -95,7 +118,7 @@ utility(PlannedStmt *plan, const char *string, bool is_kept, ProcessUtilityConte
 	Node	   *statement = plan->utilityStmt;
 
 	if (IsA(statement, TransactionStmt))
-		prepares = ((TransactionStmt *) statement)->kind == TRANS_STMT_PREPARE;
+		prepares = ((TransactionStmt *) statement)->kind == TRANS_STMT_PREPARE && IsTransactionState();
 	if (next_utility)
 		next_utility(plan, string, is_kept, context, params, environment, receiver, completion);
 	else

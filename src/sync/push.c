@@ -78,6 +78,12 @@ crm_push_is_bound(void)
 	return due;
 }
 
+bool
+crm_push_has_sent(void)
+{
+	return accepted > 0;
+}
+
 /* Nothing but words: by now nobody can undo it. */
 void
 crm_push_at_abort(void)
@@ -217,23 +223,6 @@ set_deadline(List *objects)
 							  "commit_timeout");
 }
 
-/*
- * Does it go out whatever becomes of this transaction?  All of it was pending, or
- * it is a creation that was, which is known again when it is repeated.
- */
-static bool
-is_sent_again(CrmPushObject *object)
-{
-	ListCell   *lc;
-
-	if (object->action == CRM_PUSH_CREATE)
-		return crm_push_was_pending(object);
-	foreach(lc, object->rows)
-		if (!((CrmOutboxRow *) lfirst(lc))->pending)
-			return false;
-	return true;
-}
-
 static List *
 reversed(List *list)
 {
@@ -253,7 +242,7 @@ plan_writes(List *writes, List *objects)
 	{
 		CrmPushObject *object = lfirst(lc);
 
-		if (is_sent_again(object))
+		if (crm_push_is_sent_again(object))
 			continue;
 		object->write = crm_push_plan(object);
 		writes = lappend(writes, object->write);
@@ -272,8 +261,12 @@ note_intents(List *created, List *updated, List *deleted)
 	ListCell   *lc;
 
 	foreach(lc, sent)
-		if (!ItemPointerIsValid(&((CrmSent *) lfirst(lc))->intent))
-			writes = lappend(writes, lfirst(lc));
+	{
+		CrmSent    *write = lfirst(lc);
+
+		if (!ItemPointerIsValid(&write->intent) && !write->not_done && !write->sent_again)
+			writes = lappend(writes, write);
+	}
 	writes = plan_writes(writes, created);
 	writes = plan_writes(writes, updated);
 	writes = plan_writes(writes, deleted);
@@ -449,6 +442,17 @@ read_turn(SoftPush *push)
 	return turn;
 }
 
+static bool
+has_own(List *rows)
+{
+	ListCell   *lc;
+
+	foreach(lc, rows)
+		if (!((CrmOutboxRow *) lfirst(lc))->pending)
+			return true;
+	return false;
+}
+
 /*
  * The row is locked first: whoever writes the object now sends what is pending of
  * it with his own, and must not be overtaken by an older version.
@@ -467,7 +471,11 @@ push_soft_rows(void *arg)
 	before = MemoryContextSwitchTo(push->memory);
 	push->rows = read_turn(push);
 	MemoryContextSwitchTo(before);
-	if (push->rows != NIL)
+	if (push->rows == NIL)
+		return;
+	if (has_own(push->rows))
+		push->left = false;		/* written by a trigger just now: what must be sent takes it along */
+	else
 		push_rows(push->rows);
 }
 
@@ -542,9 +550,9 @@ set_constraints_immediate(void)
 }
 
 static void
-push_rounds(void)
+push_rounds(int *round)
 {
-	for (int round = 0; due; round++)
+	for (; due; (*round)++)
 	{
 		List	   *creations = crm_ledger_read_creations();
 		List	   *rows;
@@ -552,8 +560,8 @@ push_rounds(void)
 		push_turns(creations);
 		rows = crm_ledger_read_own();
 		if (rows == NIL)
-			break;
-		if (round == MAX_ROUNDS)
+			due = false;
+		else if (*round == MAX_ROUNDS)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("triggers keep changing synchronised tables as changes are pushed"),
@@ -565,10 +573,18 @@ push_rounds(void)
 static void
 push_everything(void *arg)
 {
-	push_rounds();
+	int			round = 0;
+
+	set_constraints_immediate();
+	if (IsolationIsSerializable())
+		PreCommit_CheckForSerializationFailure();
+	push_rounds(&round);
 	push_soft_objects();
-	push_rounds();				/* what triggers wrote in answer */
-	set_constraints_immediate();	/* triggers may have deferred them again */
+	do
+	{
+		push_rounds(&round);	/* what triggers wrote in answer */
+		set_constraints_immediate();	/* they may have deferred them again */
+	} while (due);
 
 	/* What was read back may have made the transaction one that must fail. */
 	if (IsolationIsSerializable())
@@ -604,6 +620,7 @@ undo_and_throw(ErrorData *error)
 	foreach(lc, noted)
 		if (!is_left_to_do(undoings, lfirst(lc)))
 			crm_intent_settled(&((CrmSent *) lfirst(lc))->intent);
+	accepted = 0;
 	if (outcome)
 		error->detail = error->detail ? psprintf("%s %s", error->detail, outcome) : outcome;
 	ReThrowError(error);
@@ -617,21 +634,19 @@ push_all(void)
 	ErrorData  *error;
 
 	if (commit_memory == NULL)
+	{
 		commit_memory = AllocSetContextCreate(TopTransactionContext, "crm_sync push",
 											  ALLOCSET_DEFAULT_SIZES);
+		commit_start = GetCurrentTimestamp();
+		commit_timeout = crm_push_limit;
+	}
 	before = MemoryContextSwitchTo(commit_memory);
-	commit_start = GetCurrentTimestamp();
-	commit_timeout = crm_push_limit;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	set_constraints_immediate();
-	if (IsolationIsSerializable())
-		PreCommit_CheckForSerializationFailure();
 	error = crm_attempt(push_everything, NULL);
 	if (error)
 		undo_and_throw(error);
 	accepted = list_length(sent);
 	settles_later = noted != NIL;
-	due = false;
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(before);
 }

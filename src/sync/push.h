@@ -39,6 +39,9 @@ extern int	crm_push_limit;
 /* Is there anything that this transaction must send, and has not? */
 extern bool crm_push_is_bound(void);
 
+/* Has CDMS accepted anything of this transaction? */
+extern bool crm_push_has_sent(void);
+
 extern void crm_push_at_abort(void);
 extern void crm_push_at_end(void);
 

@@ -150,6 +150,19 @@ crm_push_was_pending(CrmPushObject *object)
 }
 
 bool
+crm_push_is_sent_again(CrmPushObject *object)
+{
+	ListCell   *lc;
+
+	if (object->action == CRM_PUSH_CREATE)
+		return crm_push_was_pending(object);
+	foreach(lc, object->rows)
+		if (!((CrmOutboxRow *) lfirst(lc))->pending)
+			return false;
+	return true;
+}
+
+bool
 crm_push_is_sent(const CrmColumn *column)
 {
 	return column->field >= 0 && column->writable == CRM_WRITABLE;

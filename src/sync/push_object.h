@@ -89,6 +89,12 @@ extern Datum crm_push_base_value(CrmPushObject *object, CrmColumn *column, bool 
 /* Was it waiting before this transaction wrote it? */
 extern bool crm_push_was_pending(CrmPushObject *object);
 
+/*
+ * Does it go out whatever becomes of this transaction?  All of it was pending, or
+ * it is a creation that was, which is known again when it is repeated.
+ */
+extern bool crm_push_is_sent_again(CrmPushObject *object);
+
 /* Is the column one whose value CDMS takes? */
 extern bool crm_push_is_sent(const CrmColumn *column);
 

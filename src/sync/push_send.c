@@ -112,6 +112,7 @@ make_write(CrmPushObject *object, CrmSentAction action, List *before, List *afte
 	write->conn = object->conn;
 	write->role = ((CrmOutboxRow *) llast(object->rows))->role;
 	write->key = object->id.key;
+	write->sent_again = crm_push_is_sent_again(object);
 	write->before = before;
 	write->after = after;
 	if (object->write)
@@ -246,11 +247,16 @@ update_existing(CrmPushObject *object, CrmSent *write, List **again)
 	object->action = CRM_PUSH_UPDATE;
 	collect_different(object);
 	if (object->columns == NIL)
-		return;
-	if (!holds_all(object, write->after) && !may_update(object, write->role))
+		object->deferred = NIL;
+	else if ((object->deferred != NIL || !holds_all(object, write->after)) &&
+			 !may_update(object, write->role))
 		throw_duplicate(object, false);
-	crm_push_note_conflict(object);
-	go_another_way(object, again);
+	else
+		crm_push_note_conflict(object);
+	/* References that are put off go out later. */
+	object->columns = list_difference_ptr(object->columns, object->deferred);
+	if (object->columns != NIL)
+		go_another_way(object, again);
 }
 
 /*
@@ -283,7 +289,11 @@ treat_existing(Sending *sending, List **again)
 	CrmPushObject *object = sending->object;
 
 	if (is_found_missing(object))
-		object->action = CRM_PUSH_UPDATE;	/* it is back, or was hidden: CDMS's version stands */
+	{
+		/* It is back, or was hidden: CDMS's version stands. */
+		object->action = CRM_PUSH_UPDATE;
+		object->deferred = NIL;
+	}
 	else if (object->got && object->maybe_done && holds_all(object, sending->note->after))
 		note_arrival(sending);
 	else if (object->got && crm_push_was_pending(object))
@@ -307,16 +317,46 @@ note_not_done(Sending *sending, bool not_done)
 	sending->note->not_done = not_done && !sending->object->maybe_done;
 }
 
-/* A deletion's object is gone already, which is as good, and perhaps by an earlier try. */
+/*
+ * What the outcome says of the note; nothing here can fail, so that no note of a group is
+ * left without.
+ */
 static void
-judge_missing(Sending *sending, Verdict *verdict)
+note_outcome(Sending *sending)
 {
-	CrmPushObject *object = sending->object;
+	CrmWrite   *write = &sending->write;
 
-	note_not_done(sending, true);
+	switch (write->outcome)
+	{
+		case CRM_DONE:
+			sending->note->answered = true;
+			break;
+		case CRM_MISSING:
+			/* A deletion may have been done by an earlier try; a change has nothing to put back. */
+			note_not_done(sending, true);
+			if (sending->object->action == CRM_PUSH_UPDATE)
+				sending->note->not_done = true;
+			break;
+		case CRM_REFUSED:
+			note_not_done(sending, write->not_done || is_surely_not_done(write->error));
+			break;
+		case CRM_UNKNOWN:
+			sending->object->maybe_done |= !write->not_done;
+			sending->object->unanswered = sending->note;
+			note_not_done(sending, true);
+			break;
+		case CRM_DUPLICATE:
+		case CRM_UNSENT:
+			note_not_done(sending, true);
+			break;
+	}
+}
+
+static void
+judge_missing(CrmPushObject *object, Verdict *verdict)
+{
 	if (object->action != CRM_PUSH_UPDATE)
-		return;
-	sending->note->not_done = true; /* there is nothing to put back */
+		return;					/* gone already is as good */
 	crm_push_treat_gone(object);
 	go_another_way(object, &verdict->again);
 }
@@ -326,7 +366,6 @@ judge_duplicate(Sending *sending, Verdict *verdict)
 {
 	CrmPushObject *object = sending->object;
 
-	note_not_done(sending, true);
 	if (!is_found_missing(object) && (object->maybe_done || crm_push_was_pending(object)))
 		crm_push_get_one(object);
 	treat_existing(sending, &verdict->again);
@@ -337,29 +376,21 @@ judge(Sending *sending, Verdict *verdict)
 {
 	switch (sending->write.outcome)
 	{
-		case CRM_DONE:
-			sending->note->answered = true;
-			break;
 		case CRM_MISSING:
-			judge_missing(sending, verdict);
+			judge_missing(sending->object, verdict);
 			break;
 		case CRM_DUPLICATE:
 			judge_duplicate(sending, verdict);
 			break;
 		case CRM_REFUSED:
-			note_not_done(sending, sending->write.not_done ||
-						  is_surely_not_done(sending->write.error));
 			if (verdict->refusal == NULL)
 				verdict->refusal = sending->write.error;
 			break;
 		case CRM_UNKNOWN:
-			sending->object->maybe_done |= !sending->write.not_done;
-			sending->object->unanswered = sending->note;
-			note_not_done(sending, true);
 			verdict->unknown = lappend(verdict->unknown, sending);
 			break;
+		case CRM_DONE:
 		case CRM_UNSENT:
-			note_not_done(sending, true);
 			break;
 	}
 }
@@ -468,8 +499,7 @@ send_group(List *group, List **sent, Verdict *verdict)
 	}
 	write_all(conn, sendings, writes);
 	foreach(lc, sendings)
-		if (((Sending *) lfirst(lc))->write.outcome == CRM_UNSENT)
-			note_not_done(lfirst(lc), true);
+		note_outcome(lfirst(lc));
 	foreach(lc, sendings)
 		judge(lfirst(lc), verdict);
 	if (verdict->refusal)
@@ -553,10 +583,11 @@ crm_push_send_deferred(List *objects, List **sent)
 	{
 		CrmPushObject *object = lfirst(lc);
 
-		if (object->deferred == NIL || object->made == NULL)
+		if (object->deferred == NIL || (object->made == NULL && object->action != CRM_PUSH_UPDATE))
 			continue;
 		object->action = CRM_PUSH_UPDATE;
-		object->got = object->made;
+		if (object->made)
+			object->got = object->made;
 		object->made = NULL;	/* it is read back as changed */
 		object->columns = object->deferred;
 		object->deferred = NIL;

@@ -50,7 +50,7 @@ enum
 enum
 {
 	OUTBOX_ID, OUTBOX_STORE, OUTBOX_KEY, OUTBOX_OPERATION, COLUMNS, CHANGED, BASE, ROLE, XID, PUSH,
-	PARKED, ATTEMPTS, LAST_ERROR, HISTORY, SINCE, SENT, OUTBOX_COLUMNS
+	PARKED, ATTEMPTS, LAST_ERROR, HISTORY, SINCE, OUTBOX_COLUMNS
 };
 
 static const OwnTable history = {"history", "history_id_seq", HISTORY_COLUMNS, 2};
@@ -222,7 +222,6 @@ insert_outbox(Relation rel, const CrmChange *change, Datum history_id)
 	set(values, nulls, ATTEMPTS, Int32GetDatum(0));
 	set(values, nulls, HISTORY, history_id);
 	set(values, nulls, SINCE, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	set(values, nulls, SENT, BoolGetDatum(false));
 	insert_row(rel, values, nulls);
 }
 

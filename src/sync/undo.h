@@ -32,6 +32,7 @@ typedef struct CrmSent
 	List	   *after;			/* CrmAssignment *: what was sent */
 	bool		answered;		/* CDMS said that it was done */
 	bool		not_done;		/* surely not, or another note speaks for it */
+	bool		sent_again;		/* whatever becomes of the transaction */
 	ItemPointerData intent;		/* its row of crm_sync.intent; invalid: none */
 } CrmSent;
 

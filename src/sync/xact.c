@@ -16,10 +16,11 @@
 #include "sync/table.h"
 #include "sync/xact.h"
 
+/* Sent by now is what a PREPARE without a statement took for a COMMIT: a replication worker's. */
 static void
 refuse_prepare(void)
 {
-	if (crm_push_is_bound())
+	if (crm_push_is_bound() || crm_push_has_sent())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has changes to push to CDMS"),
