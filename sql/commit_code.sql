@@ -35,6 +35,17 @@ INSERT INTO crm.org (id, name) VALUES (:'two', 'Two');
 SELECT edited IS NOT NULL FROM crm.org_store;
 FETCH ALL FROM left_open;
 SELECT count(*) FROM pg_cursors;
+-- One that is kept, and fails: it is run as long as all can be undone.
+CREATE OR REPLACE FUNCTION crm.leave() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_cursors WHERE name = 'kept_open') THEN
+        EXECUTE 'DECLARE kept_open CURSOR WITH HOLD FOR SELECT 1 / (3 - i) FROM generate_series(1, 5) i';
+    END IF;
+    RETURN NULL;
+END $$;
+SELECT cdms.log_clear();
+INSERT INTO crm.org (id, name) VALUES ('11111111-0000-4000-8000-000000000009', 'Nine');
+TABLE crm.told;
 -- Or all closed, by who is in the midst of it.
 CREATE OR REPLACE FUNCTION crm.leave() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -85,6 +96,14 @@ SELECT cdms.log('MERGE');
 SELECT count(*) FROM crm_sync.outbox;
 DROP TRIGGER put_off ON crm.org_store;
 DROP TABLE crm.visit;
+
+-- What was written before the transaction became READ ONLY is sent.
+SELECT cdms.log_clear();
+BEGIN;
+UPDATE crm.org SET name = 'Before' WHERE id = :'two';
+SET TRANSACTION READ ONLY;
+COMMIT;
+SELECT cdms.log('MERGE');
 
 -- -------------------------------------------------------------- CLOSE ALL
 SELECT cdms.log_clear();

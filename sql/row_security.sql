@@ -83,6 +83,15 @@ SET crm.his = '%';
 SELECT bool_or(id = :'oneil') FROM crm.organisation WHERE city = 'Leeds';
 RESET ROLE;
 
+-- Nor is he told of what is hidden from him by statistics, or by counts.
+ANALYZE crm.organisation;
+SELECT count(*) FROM pg_stats WHERE tablename = 'organisation';
+ALTER FOREIGN TABLE crm.organisation OPTIONS (DROP max_age);
+SET ROLE crm_row_reader;
+SET crm.his = 'none';
+EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) SELECT FROM crm.organisation WHERE name LIKE 'Kelvin%';
+RESET ROLE;
+
 -- The owner's functions, which planning runs, are not spared the policies that others
 -- have FORCEd upon themselves.
 CREATE ROLE crm_row_other;

@@ -165,6 +165,15 @@ CREATE FOREIGN TABLE shop.land (
 ) SERVER cdms OPTIONS (entity 'optevia_country');
 SELECT crm_sync.create_store('shop.land', 'parts');
 
+-- Nor one that a crash would empty.
+ALTER TABLE shop.other_key SET UNLOGGED;
+SELECT count(*) FROM shop.country;
+UPDATE shop.other_key SET label = 'x' WHERE label = 'United Kingdom';
+ALTER TABLE shop.other_key SET LOGGED;
+SELECT count(*) > 0 AS there FROM shop.country;
+CREATE UNLOGGED TABLE shop.light (id uuid PRIMARY KEY, label text);
+SELECT crm_sync.create_store('shop.land', 'light');
+
 SET client_min_messages = warning;
 DROP SCHEMA shop, shop_stores CASCADE;
 DROP SERVER cdms CASCADE;

@@ -76,5 +76,27 @@ SELECT cdms.log('DELETE');
 SELECT count(cdms.get('Account', k, 'Name'))
     FROM (SELECT ('aaaaaaaa-0000-4000-8000-00000000000' || n)::uuid FROM generate_series(1, 6) n) v (k);
 
+-- The same where the rest has no time left: what was answered is known.
+SELECT cdms.log_clear();
+ALTER SERVER cdms OPTIONS (ADD commit_timeout '1500ms');
+SELECT cdms.fault('hang', '--verb', 'POST', '--skip', '1');
+\set VERBOSITY sqlstate
+INSERT INTO crm.organisation (id) VALUES ('aaaaaaaa-0000-4000-8000-000000000001'), ('aaaaaaaa-0000-4000-8000-000000000002');
+\set VERBOSITY default
+SELECT cdms.fault('clear');
+ALTER SERVER cdms OPTIONS (DROP commit_timeout);
+SELECT cdms.log('DELETE');
+SELECT cdms.get('Account', 'aaaaaaaa-0000-4000-8000-000000000001', 'Name'),
+       cdms.get('Account', 'aaaaaaaa-0000-4000-8000-000000000002', 'Name');
+
+-- What somebody else has deleted before is not made again.
+SELECT count(*) FROM crm.organisation WHERE id IN ('aaaaaaaa-0000-4000-8000-000000000004', 'aaaaaaaa-0000-4000-8000-000000000006');
+SELECT pg_sleep(1.1);
+SELECT cdms.control('delete', 'Account', 'aaaaaaaa-0000-4000-8000-000000000004');
+SELECT cdms.fault('status', '--verb', 'DELETE', '--path', '000000000006', '--status', '500', '--body', 'no'),
+       cdms.fault('reset-before', '--verb', 'DELETE', '--path', '000000000004'), cdms.log_clear();
+DELETE FROM crm.organisation_store WHERE id IN ('aaaaaaaa-0000-4000-8000-000000000004', 'aaaaaaaa-0000-4000-8000-000000000006');
+SELECT cdms.log('POST');
+
 DROP SCHEMA crm CASCADE;
 DROP SERVER cdms CASCADE;

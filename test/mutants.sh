@@ -208,7 +208,7 @@ mutant waits-for-creation src/sync/ledger.c 's/AND NOT o.push AND NOT " WAITS_FO
 # What a push finds otherwise than it was told; code that runs in a COMMIT.
 mutant ways src/sync/push_send.c 's/if (++object->ways > MOST_WAYS)/if (false)/' \
 	regress/pending_hidden
-mutant lost-deletion src/sync/push_send.c 's/^\t\t\tif (sending->object->action == CRM_PUSH_UPDATE)$/\t\t\tif (true)/' \
+mutant lost-deletion src/sync/push_send.c 's/if (sending->object->action == CRM_PUSH_UPDATE || sending->object->gone)/if (true)/' \
 	regress/write_lost
 mutant moot-update src/sync/push_object.c "s/return count_operation(object, 'i') > 0 \&\&/return true \&\&/" \
 	regress/pending_strangers
@@ -216,13 +216,13 @@ mutant role-is-gone src/sync/push_object.c 's/if (GetUserNameFromId(row->role, t
 	regress/partitions
 mutant close-all src/sync/commit.c 's/ \&\& !ActiveSnapshotSet()//' \
 	regress/commit_code
-mutant others-first src/sync/commit.c 's/^\t\tend_others();//' \
+mutant others-first src/sync/commit.c 's/^\t\tcrm_commit_end_others();.*//' \
 	regress/commit_code
 mutant outcomes-first src/sync/push_send.c 's/^\t\tnote_outcome(lfirst(lc));/\t\tcontinue;/' \
 	regress/undo_existing
 mutant prepare-ends-portals src/sync/commit.c 's/ \&\& !prepares;/;/' \
 	regress/commit_code
-mutant put-off-again src/sync/push.c 's/set_constraints_immediate();.*they may have.*//' \
+mutant put-off-again src/sync/push.c 's/crm_commit_end_others();.*what they have begun.*//' \
 	regress/commit_code
 
 # Rights: a store that is given away, policies of one reader, words for another.

@@ -20,6 +20,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "mb/pg_wchar.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -33,6 +35,7 @@
 #define MOST_TYPES 10000
 #define MOST_PROPERTIES 10000
 #define MOST_DEFINITIONS 500000 /* of properties, for all entity sets */
+#define MOST_LOOKED_AT 1000000	/* also those that no column can have */
 
 #define NAME_KEY 256			/* room for the longest of names */
 #define QUOTED_NAME 100			/* bytes of a bad name in a message */
@@ -71,6 +74,7 @@ typedef struct Model
 	HTAB	   *complexes;		/* of NamedType */
 	List	   *sets;			/* of Set * */
 	int			ndefinitions;
+	int			nlooked;		/* properties and members, set by set */
 } Model;
 
 static const struct
@@ -321,6 +325,8 @@ add_property(Model *model, List *definitions, const Property *property)
 	const Type *complex;
 	ListCell   *cell;
 
+	CHECK_FOR_INTERRUPTS();
+	check_size(model->nlooked++, MOST_LOOKED_AT, "properties");
 	if (map_type(property->type, &type))
 		return add_definition(model, definitions, property->name, NULL, type,
 							  property->nullable || crm_type_member(type) != NULL);
@@ -332,6 +338,7 @@ add_property(Model *model, List *definitions, const Property *property)
 	{
 		const Property *member = lfirst(cell);
 
+		check_size(model->nlooked++, MOST_LOOKED_AT, "properties");
 		if (map_type(member->type, &type) && crm_type_member(type) == NULL)
 			definitions = add_definition(model, definitions, property->name, member->name,
 										 type, true);
@@ -367,6 +374,7 @@ add_entity(Model *model, List *entities, const Set *set)
 	CrmEntityDef *entity;
 	ListCell   *cell;
 
+	CHECK_FOR_INTERRUPTS();
 	if (key == NULL)
 		return entities;
 

@@ -15,6 +15,7 @@
 
 #include "fdw/fdw.h"
 #include "sync/connection.h"
+#include "sync/overlay.h"
 #include "sync/statement.h"
 #include "sync/store.h"
 
@@ -110,6 +111,14 @@ sample_store(Sample *sample)
 	StringInfoData sql;
 
 	crm_table_require_store(table);
+	if (!crm_overlay_is_allowed(table))
+	{
+		/* Statistics have no policies: whoever may read the table may read them. */
+		ereport(WARNING,
+				(errmsg("no statistics of %s are gathered", table->name),
+				 errdetail("Its store has row security, FORCEd upon its owner.")));
+		return;
+	}
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	for (int i = 0; i < table->ncolumns; i++)

@@ -25,6 +25,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -162,6 +163,32 @@ strip_relabel(Node *node)
 	return node;
 }
 
+static bool
+has_typmod(Oid type, int32 typmod)
+{
+	(void) getBaseTypeAndTypmod(type, &typmod);
+	return typmod >= 0;
+}
+
+/* Does the column, its domain, or the store's hold a rounded value? */
+static bool
+is_rounded(const CrmTable *table, const CrmColumn *column, const CrmField *field)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	if (field->basetype == VARCHAROID)
+		return false;			/* what is too long is refused */
+	if (has_typmod(column->type, column->typmod))
+		return true;
+	if (!OidIsValid(table->store) || column->store_attnum == InvalidAttrNumber ||
+		TypeCategory(field->basetype) == TYPCATEGORY_STRING)
+		return false;
+	get_atttypetypmodcoll(table->store, column->store_attnum, &type, &typmod, &collation);
+	return getBaseType(type) != field->basetype || has_typmod(type, typmod);
+}
+
 /*
  * The field of a column reference; *class what it can be compared as, 0 where
  * the column holds something else than CDMS does (a rounded number, say).  NULL
@@ -183,7 +210,7 @@ field_of(CrmTable *table, Node *node, int *class)
 	field = &table->entity.fields[column->field];
 	if (!field->writable || strcmp(field->property, "VersionNumber") == 0)
 		return NULL;			/* nobody says that CDMS can be asked for these */
-	if (column->typmod < 0 || field->basetype == VARCHAROID)
+	if (!is_rounded(table, column, field))
 		*class = class_of_type(field->basetype) & class_of_scalar(field->scalar);
 	return field;
 }

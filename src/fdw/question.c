@@ -15,6 +15,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
+#include "utils/acl.h"
 
 #include "fdw/condition.h"
 #include "fdw/fdw.h"
@@ -22,6 +23,7 @@
 #include "fdw/source.h"
 #include "sync/age.h"
 #include "sync/connection.h"
+#include "sync/overlay.h"
 #include "sync/push.h"
 #include "sync/store.h"
 
@@ -326,9 +328,19 @@ crm_question_requests(List *question, ParamListInfo params)
 	return requests;
 }
 
+/* Counts are of all rows, also of those that policies hide from who asks. */
+static bool
+is_hidden(CrmTable *table)
+{
+	return OidIsValid(table->store) && !crm_overlay_is_allowed(table) &&
+		!has_privs_of_role(GetUserId(), table->owner);
+}
+
 void
 crm_explain_asked(const CrmAsked *asked, CrmTable *table, ExplainState *es)
 {
+	if (is_hidden(table))
+		return;
 	ExplainPropertyInteger("CDMS Requests Sent", NULL, asked->requests, es);
 	ExplainPropertyInteger("CDMS Objects Received", NULL, asked->objects, es);
 	if (!OidIsValid(table->store))

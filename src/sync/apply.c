@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "sync/apply.h"
+#include "sync/asked.h"
 #include "sync/attempt.h"
 #include "sync/ledger.h"
 
@@ -236,13 +237,21 @@ try_at_once(void (*act) (void *arg), void *arg)
 	return false;
 }
 
+/* Whoever writes it next gets it first, for the store's row is not what CDMS has. */
+static void
+overlay_object(Changes *changes, CrmOverlay *overlay, const CrmObject *object)
+{
+	crm_overlay_put(overlay, object);
+	crm_asked_not_stored(changes->store->table->store, &object->key);
+}
+
 static void
 overlay_all(Changes *changes, CrmOverlay *overlay)
 {
 	ListCell   *lc;
 
 	foreach(lc, changes->objects)
-		crm_overlay_put(overlay, lfirst(lc));
+		overlay_object(changes, overlay, lfirst(lc));
 }
 
 static void
@@ -274,7 +283,7 @@ overlay_taken(Changes *changes, CrmOverlay *overlay)
 	foreach(lc, changes->objects)
 		if (is_taken(changes, lfirst(lc)))
 		{
-			crm_overlay_put(overlay, lfirst(lc));
+			overlay_object(changes, overlay, lfirst(lc));
 			changes->objects = foreach_delete_current(changes->objects, lc);
 		}
 }
@@ -296,7 +305,7 @@ write_or_overlay(Changes *changes, CrmOverlay *overlay)
 		if (try_at_once(write_all, &one))
 			written += one.written;
 		else
-			crm_overlay_put(overlay, lfirst(lc));
+			overlay_object(changes, overlay, lfirst(lc));
 	}
 	return written;
 }

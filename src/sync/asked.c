@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -206,6 +207,26 @@ find_recent(Oid store, const pg_uuid_t *key)
 	return hash_search(recent, &wanted, HASH_FIND, NULL);
 }
 
+void
+crm_asked_not_stored(Oid store, const pg_uuid_t *key)
+{
+	Recent	   *entry = find_recent(store, key);
+
+	if (entry)
+		entry->at = 0;
+}
+
+bool
+crm_asked_is_overlaid(Oid store, const pg_uuid_t *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, IsolationUsesXactSnapshot() ? overlays : NIL)
+		if (crm_overlay_has(((StatementOverlay *) lfirst(lc))->overlay, store, key))
+			return true;
+	return false;
+}
+
 bool
 crm_asked_recently(Oid store, const pg_uuid_t *key)
 {
@@ -258,10 +279,15 @@ void
 crm_asked_failed(Oid table, MemoryContext memory)
 {
 	ErrorData  *error;
+	LastPull   *entry;
+	int			length;
 
 	MemoryContextSwitchTo(memory);
 	error = CopyErrorData();
-	strlcpy(last_pull(table)->error, error->message, sizeof(last_pull(table)->error));
+	entry = last_pull(table);
+	length = pg_mbcliplen(error->message, strlen(error->message), sizeof(entry->error) - 1);
+	memcpy(entry->error, error->message, length);
+	entry->error[length] = '\0';
 }
 
 TimestampTz

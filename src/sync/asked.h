@@ -24,6 +24,12 @@ extern CrmOverlay *crm_asked_overlay(CrmTable *table, MemoryContext statement);
 /* These objects were got just now. */
 extern void crm_asked_note(CrmTable *table, const CrmObject *objects, int n, TimestampTz now);
 
+/* This one was, but the store has something else. */
+extern void crm_asked_not_stored(Oid store, const pg_uuid_t *key);
+
+/* Does the transaction see another version than the store's, under REPEATABLE READ and above? */
+extern bool crm_asked_is_overlaid(Oid store, const pg_uuid_t *key);
+
 /* Was this object got from CDMS within the last second? */
 extern bool crm_asked_recently(Oid store, const pg_uuid_t *key);
 

@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "sync/asked.h"
 #include "sync/ledger.h"
 #include "sync/push.h"
 #include "sync/store.h"
@@ -132,6 +133,23 @@ row_key(CrmTable *table, RowChange *row, HeapTuple tuple)
 	return DatumGetUUIDP(key);
 }
 
+/*
+ * The transaction has been shown, and goes on being shown, what CDMS has: the row that it
+ * writes is another one.
+ */
+static void
+refuse_overlaid(CrmTable *table, const pg_uuid_t *key)
+{
+	if (crm_asked_is_overlaid(table->store, key))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errdetail("Object %s of %s was changed in CDMS, and its row here by another session.",
+						   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key))),
+						   table->name),
+				 errhint("The transaction might succeed if retried.")));
+}
+
 static void
 record(CrmTable *table, RowChange *row)
 {
@@ -158,7 +176,10 @@ record(CrmTable *table, RowChange *row)
 		outbox = change.pushed != NIL || row->after == NULL;
 	}
 	if (outbox)
+	{
 		crm_table_require_updatable(table);
+		refuse_overlaid(table, key);
+	}
 	crm_ledger_record(&change, outbox);
 	if (outbox && change.push)
 		crm_push_at_commit();

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
+#include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -37,9 +38,8 @@ is_commit(void)
 	return IsTransactionState() && !ActiveSnapshotSet() && !prepares;
 }
 
-/* First all others, and what deferred constraints are left: any may still fail. */
-static void
-end_others(void)
+void
+crm_commit_end_others(void)
 {
 	do
 		AfterTriggerFireDeferred();
@@ -59,7 +59,7 @@ on_end(Portal ended)
 	ended->status = PORTAL_ACTIVE;	/* none of those, nor for CLOSE ALL in a trigger */
 	PG_TRY();
 	{
-		end_others();
+		crm_commit_end_others();	/* any may still fail */
 		action();
 	}
 	PG_FINALLY();
@@ -82,6 +82,7 @@ make_portal(void)
 			 random[0], random[1]);
 	portal = CreatePortal(name, false, false);
 	portal->status = PORTAL_DONE;	/* one that is being set up may not be dropped */
+	MemoryContextSetIdentifier(portal->portalContext, NULL);	/* which is shown */
 	portal->visible = false;
 	portal->createSubid = TopSubTransactionId;
 	portal->activeSubid = TopSubTransactionId;

@@ -16,6 +16,9 @@
  */
 extern void crm_commit_call(void (*action) (void));
 
+/* Amid that: closes the cursors that there are, and checks deferred constraints. */
+extern void crm_commit_end_others(void);
+
 /* After the end of the transaction. */
 extern void crm_commit_at_end(void);
 

@@ -168,11 +168,11 @@ adopt_table(CrmTable *table, Oid store, const char *qualified)
 	if (!crm_owns_relation(store, table->owner))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, qualified);
 	if (kind != RELKIND_RELATION || get_rel_relispartition(store) || has_subclass(store) ||
-		has_rules(store))
+		has_rules(store) || get_rel_persistence(store) != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s can't be a store", qualified),
-				 errdetail("A store is a plain table, without partitions, inheritance and rules.")));
+				 errdetail("A store is a plain table, neither TEMPORARY nor UNLOGGED, without partitions, inheritance and rules.")));
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{

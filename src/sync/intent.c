@@ -148,6 +148,17 @@ crm_intent_settled(const ItemPointerData *intent)
 	table_close(rel, NoLock);
 }
 
+/* As part of this transaction: where it is rolled back the row is there again. */
+static void
+delete_intent(const ItemPointerData *intent)
+{
+	Relation	rel = open_intents(RowExclusiveLock);
+	ItemPointerData tid = *intent;
+
+	simple_heap_delete(rel, &tid);
+	table_close(rel, NoLock);
+}
+
 /* ------------------------------------------------------------- reading */
 
 static bool
@@ -450,10 +461,26 @@ conclude(CrmUndoing *undoing, bool fails)
 
 	if (undoing->failed || (undoing->left && fails))
 		return;
-	if (undoing->left)
-		crm_ledger_record_left(sent->table->store, &sent->key, sent->role,
-							   psprintf("of a transaction that did not commit: %s", undoing->left));
-	crm_intent_settled(&sent->intent);
+	if (undoing->left == NULL)
+	{
+		crm_intent_settled(&sent->intent);
+		return;
+	}
+	crm_ledger_record_left(sent->table->store, &sent->key, sent->role,
+						   psprintf("of a transaction that did not commit: %s", undoing->left));
+	delete_intent(&sent->intent);
+}
+
+/* Is anything of it settled by what this transaction notes only? */
+static bool
+is_left(List *undoings)
+{
+	ListCell   *lc;
+
+	foreach(lc, undoings)
+		if (((CrmUndoing *) lfirst(lc))->left)
+			return true;
+	return false;
 }
 
 /* Which objects they were is not for everybody who may read one of the tables. */
@@ -473,9 +500,10 @@ tell(const Intent *first, List *undoings, Oid owner)
 
 /*
  * Undoes them as their COMMIT would have done, had it come to that; but who reads
- * need not wait for it to the end.
+ * need not wait for it to the end.  True: whatever becomes of this transaction, settled is
+ * settled.
  */
-static void
+static bool
 settle(List *intents, Oid owner)
 {
 	List	   *writes = revive_all(intents, owner);
@@ -484,7 +512,7 @@ settle(List *intents, Oid owner)
 	ListCell   *lc;
 
 	if (writes == NIL)
-		return;
+		return true;
 	undoings = crm_undo(writes, &canceled);
 	crm_http_set_deadline(0, NULL);
 	foreach(lc, undoings)
@@ -492,6 +520,7 @@ settle(List *intents, Oid owner)
 	tell(linitial(intents), undoings, owner);
 	if (canceled)
 		ReThrowError(canceled);
+	return !is_left(undoings);
 }
 
 /*
@@ -499,18 +528,31 @@ settle(List *intents, Oid owner)
  * able to delete them.  By one session at a time, for a second would wait.
  */
 static void
-sweep(Relation rel, List *intents)
+sweep(Relation rel)
+{
+	ListCell   *lc;
+
+	if (!ConditionalLockDatabaseObject(RelationGetRelid(rel), InvalidOid, LOCK_SWEEP, ExclusiveLock))
+		return;
+	/* Another session may have been faster. */
+	foreach(lc, read_abandoned(rel))
+	{
+		Intent	   *intent = lfirst(lc);
+
+		if (intent->settled)
+			simple_heap_delete(rel, &intent->tid);
+	}
+}
+
+static bool
+is_any_settled(List *intents)
 {
 	ListCell   *lc;
 
 	foreach(lc, intents)
-	{
-		Intent	   *intent = lfirst(lc);
-
-		if (intent->settled &&
-			ConditionalLockDatabaseObject(RelationGetRelid(rel), InvalidOid, LOCK_SWEEP, ExclusiveLock))
-			simple_heap_delete(rel, &intent->tid);
-	}
+		if (((Intent *) lfirst(lc))->settled)
+			return true;
+	return false;
 }
 
 void
@@ -528,11 +570,10 @@ crm_intent_settle(Oid serverid, Oid owner)
 		ConditionalLockDatabaseObject(RelationGetRelid(rel), site, LOCK_SETTLE, ExclusiveLock))
 	{
 		/* Another session may have been faster. */
-		settle(unsettled_of(read_abandoned(rel), serverid, owner), owner);
-		/* Settled is settled, whatever becomes of this transaction. */
-		UnlockDatabaseObject(RelationGetRelid(rel), site, LOCK_SETTLE, ExclusiveLock);
+		if (settle(unsettled_of(read_abandoned(rel), serverid, owner), owner))
+			UnlockDatabaseObject(RelationGetRelid(rel), site, LOCK_SETTLE, ExclusiveLock);
 	}
-	else if (intents != NIL)
-		sweep(rel, intents);
+	else if (is_any_settled(intents))
+		sweep(rel);
 	table_close(rel, NoLock);
 }

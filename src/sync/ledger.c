@@ -129,6 +129,12 @@ static OwnStatement read_object = {
 	2, {OIDOID, UUIDOID}
 };
 
+static OwnStatement is_waiting = {
+	"SELECT o.id FROM crm_sync.outbox o WHERE o.store " IS " $1 AND o.key " IS " $2 "
+	"AND NOT o.parked AND NOT o.push AND o.operation " IS " 'insert' LIMIT 1",
+	2, {OIDOID, UUIDOID}
+};
+
 /* Of each object what one role's rows, up to its last one, are not. */
 static OwnStatement read_others = {
 	OUTBOX_ROW "FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) "
@@ -524,6 +530,22 @@ crm_ledger_read_object(Oid store, const pg_uuid_t *key)
 
 	run_own(&read_object, values, NULL, keep_outbox_row, &rows);
 	return rows;
+}
+
+static void
+note_found(HeapTuple tuple, TupleDesc desc, MemoryContext memory, void *arg)
+{
+	*(bool *) arg = true;
+}
+
+bool
+crm_ledger_is_waiting(Oid store, const pg_uuid_t *key)
+{
+	Datum		values[] = {ObjectIdGetDatum(store), UUIDPGetDatum(key)};
+	bool		found = false;
+
+	run_own(&is_waiting, values, NULL, note_found, &found);
+	return found;
 }
 
 List *

@@ -67,6 +67,9 @@ extern List *crm_ledger_read_own(void);
 extern List *crm_ledger_read_creations(void);
 extern List *crm_ledger_read_object(Oid store, const pg_uuid_t *key);
 
+/* Is a creation of it pending? */
+extern bool crm_ledger_is_waiting(Oid store, const pg_uuid_t *key);
+
 /*
  * Given the last row that a push takes of each of n objects: the rows of these
  * objects, pending or parked, that are another role's or came later.

@@ -68,6 +68,13 @@ overlay_row(CrmOverlay *overlay, const pg_uuid_t *key)
 	return hash_search(overlay->rows, key, HASH_ENTER, NULL);
 }
 
+bool
+crm_overlay_has(CrmOverlay *overlay, Oid store, const pg_uuid_t *key)
+{
+	return overlay->rows && overlay->table->store == store &&
+		hash_search(overlay->rows, key, HASH_FIND, NULL);
+}
+
 void
 crm_overlay_hide(CrmOverlay *overlay, const pg_uuid_t *key)
 {

@@ -31,6 +31,9 @@ extern bool crm_overlay_is_empty(CrmOverlay *overlay);
 /* Of how many objects it has something to say. */
 extern int64 crm_overlay_count(CrmOverlay *overlay);
 
+/* Has it something to say of this row of this store? */
+extern bool crm_overlay_has(CrmOverlay *overlay, Oid store, const pg_uuid_t *key);
+
 /*
  * Puts an object in the place of the store's row of its key; columns that are
  * the CRM's own have what the store has when the overlay is read.

@@ -242,7 +242,7 @@ plan_writes(List *writes, List *objects)
 	{
 		CrmPushObject *object = lfirst(lc);
 
-		if (crm_push_is_sent_again(object))
+		if (crm_push_is_sent_again(object) || object->gone)
 			continue;
 		object->write = crm_push_plan(object);
 		writes = lappend(writes, object->write);
@@ -321,9 +321,8 @@ send_downwards(List *objects)
 
 /* Sends what these rows of the outbox say, and takes them out of it. */
 static void
-push_rows(void *arg)
+push_rows(List *rows)
 {
-	List	   *rows = crm_push_with_parents(arg);
 	CrmPush	   *push = crm_push_collect(rows);
 	List	   *created;
 	List	   *updated;
@@ -356,7 +355,7 @@ static void
 push_turns(List *rows)
 {
 	while (rows != NIL)
-		push_rows(crm_push_take_turn(&rows));
+		push_rows(crm_push_with_parents(crm_push_take_turn(&rows)));
 }
 
 /*
@@ -462,21 +461,21 @@ push_soft_rows(void *arg)
 {
 	SoftPush   *push = arg;
 	CrmStore   *store = crm_store_open(crm_push_table(push->object->store));
-	HTAB	   *rows = crm_store_rows(store, &push->object->key, 1);
-	HTAB	   *locked = crm_store_lock(store, &push->object->key, 1);
 	MemoryContext before;
+	List	   *rows;
 
-	if (hash_get_num_entries(rows) != hash_get_num_entries(locked))
+	if (!crm_store_lock_if_there(store, &push->object->key))
 		return;
 	before = MemoryContextSwitchTo(push->memory);
 	push->rows = read_turn(push);
 	MemoryContextSwitchTo(before);
 	if (push->rows == NIL)
 		return;
-	if (has_own(push->rows))
+	rows = crm_push_with_parents(push->rows);
+	if (has_own(rows))
 		push->left = false;		/* written by a trigger just now: what must be sent takes it along */
 	else
-		push_rows(push->rows);
+		push_rows(rows);
 }
 
 /* Somebody else was at it: it is left to him. */
@@ -561,7 +560,7 @@ push_rounds(int *round)
 		rows = crm_ledger_read_own();
 		if (rows == NIL)
 			due = false;
-		else if (*round == MAX_ROUNDS)
+		else if (*round >= MAX_ROUNDS)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("triggers keep changing synchronised tables as changes are pushed"),
@@ -583,7 +582,7 @@ push_everything(void *arg)
 	do
 	{
 		push_rounds(&round);	/* what triggers wrote in answer */
-		set_constraints_immediate();	/* they may have deferred them again */
+		crm_commit_end_others();	/* what they have begun and put off */
 	} while (due);
 
 	/* What was read back may have made the transaction one that must fail. */
@@ -600,7 +599,8 @@ is_left_to_do(List *undoings, CrmSent *write)
 	{
 		CrmUndoing *undoing = lfirst(lc);
 
-		if (undoing->failed && ItemPointerEquals(&undoing->sent->intent, &write->intent))
+		if (undoing->failed && ItemPointerIsValid(&undoing->sent->intent) &&
+			ItemPointerEquals(&undoing->sent->intent, &write->intent))
 			return true;
 	}
 	return false;
@@ -641,6 +641,8 @@ push_all(void)
 		commit_timeout = crm_push_limit;
 	}
 	before = MemoryContextSwitchTo(commit_memory);
+	if (due)
+		XactReadOnly = false;	/* it was, when this was written */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	error = crm_attempt(push_everything, NULL);
 	if (error)

@@ -74,7 +74,8 @@ crm_push_treat_gone(CrmPushObject *object)
 {
 	CrmOutboxRow *creation = crm_push_creation_by_other(object);
 
-	if (object->action == CRM_PUSH_DELETE)
+	object->gone = object->action == CRM_PUSH_DELETE;
+	if (object->gone)
 		return;
 	if (creation)
 		throw_not_yet_there(object, creation);

@@ -373,14 +373,37 @@ read_rows(CrmPush *push, CrmTable *table, CrmConnection *conn, List *objects)
 	}
 }
 
+/*
+ * Whoever writes the object has its row locked before he takes what waits of it, and so
+ * must we.
+ */
+static void
+lock_parent(Oid store, const pg_uuid_t *key)
+{
+	CrmTable   *table = crm_push_table(store);
+
+	if (!crm_store_lock_if_there(crm_store_open(table), key))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("object %s of %s, which is referred to, waits to be sent, and another session changes it",
+						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(key))),
+						table->name),
+				 errhint("Try again.")));
+}
+
 /* Adds the rows of a pending creation to those to be pushed, unless they are there. */
 static List *
 add_pending(List *rows, Oid store, const pg_uuid_t *key)
 {
-	List	   *waiting = crm_ledger_read_object(store, key);
-	List	   *found = crm_push_take_turn(&waiting);
+	List	   *waiting;
+	List	   *found;
 	ListCell   *lc;
 
+	if (!crm_ledger_is_waiting(store, key))
+		return rows;
+	lock_parent(store, key);
+	waiting = crm_ledger_read_object(store, key);
+	found = crm_push_take_turn(&waiting);
 	if (found == NIL || ((CrmOutboxRow *) linitial(found))->operation != 'i' ||
 		!((CrmOutboxRow *) linitial(found))->pending || !crm_push_table(store)->updatable)
 		return rows;

@@ -43,6 +43,7 @@ typedef struct CrmPushObject
 								 * update) */
 	CrmObject  *got;			/* as it stood in CDMS, or NULL */
 	CrmObject  *made;			/* what CDMS made of it (create) */
+	bool		gone;			/* CDMS was asked, and did not show it (deletion) */
 	bool		maybe_done;		/* a write of it got no answer */
 	CrmSent    *unanswered;		/* note of that write until it is sent again, or NULL */
 	int			ways;			/* how often what CDMS has made it another action */

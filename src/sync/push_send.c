@@ -93,7 +93,7 @@ before_assignments(CrmPushObject *object)
 	{
 		CrmColumn  *column = &table->columns[i];
 
-		if (!crm_push_is_sent(column))
+		if (!crm_push_is_sent(column) || list_member_ptr(object->deferred, column))
 			continue;
 		if (object->action == CRM_PUSH_DELETE || list_member_ptr(object->columns, column) ||
 			(column->has_constant && object->got))
@@ -334,7 +334,7 @@ note_outcome(Sending *sending)
 		case CRM_MISSING:
 			/* A deletion may have been done by an earlier try; a change has nothing to put back. */
 			note_not_done(sending, true);
-			if (sending->object->action == CRM_PUSH_UPDATE)
+			if (sending->object->action == CRM_PUSH_UPDATE || sending->object->gone)
 				sending->note->not_done = true;
 			break;
 		case CRM_REFUSED:
@@ -407,11 +407,9 @@ begin_sending(CrmPushObject *object, List **sent)
 	};
 	Sending    *sending = palloc0_object(Sending);
 
-	if (object->unanswered)
-		object->unanswered->not_done = true;	/* this note speaks for both */
-	object->unanswered = NULL;
 	sending->object = object;
 	sending->note = crm_push_plan(object);
+	sending->note->not_done = true; /* nor begun */
 	sending->write.kind = kinds[sending->note->action];
 	sending->write.entity = &object->table->entity;
 	sending->write.key = object->id.key;
@@ -441,6 +439,18 @@ take_group(List **objects)
 	return group;
 }
 
+/* From here on it may have been done.  The note speaks for a try without an answer, too. */
+static void
+begin_writing(Sending *sending)
+{
+	CrmPushObject *object = sending->object;
+
+	sending->note->not_done = false;
+	if (object->unanswered)
+		object->unanswered->not_done = true;
+	object->unanswered = NULL;
+}
+
 /* Who was cancelled, or has no time left, is to know what may have been done. */
 static void
 write_all(CrmConnection *conn, List *sendings, List *writes)
@@ -459,6 +469,8 @@ write_all(CrmConnection *conn, List *sendings, List *writes)
 
 			if (sending->write.outcome == CRM_UNSENT)
 				note_not_done(sending, sending->write.not_done);
+			else
+				note_outcome(sending);
 		}
 		PG_RE_THROW();
 	}
@@ -497,6 +509,8 @@ send_group(List *group, List **sent, Verdict *verdict)
 		sendings = lappend(sendings, sending);
 		writes = lappend(writes, &sending->write);
 	}
+	foreach(lc, sendings)
+		begin_writing(lfirst(lc));
 	write_all(conn, sendings, writes);
 	foreach(lc, sendings)
 		note_outcome(lfirst(lc));

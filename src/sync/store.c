@@ -375,6 +375,13 @@ crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n)
 	return locked;
 }
 
+bool
+crm_store_lock_if_there(CrmStore *store, const pg_uuid_t *key)
+{
+	return hash_get_num_entries(crm_store_rows(store, key, 1)) ==
+		hash_get_num_entries(crm_store_lock(store, key, 1));
+}
+
 /* A statement whose rows' changes are CDMS's. */
 typedef struct Write
 {

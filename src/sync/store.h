@@ -58,6 +58,9 @@ extern const pg_uuid_t *crm_store_key_value(Datum key, bool isnull);
  */
 extern HTAB *crm_store_lock(CrmStore *store, const pg_uuid_t *keys, int n);
 
+/* Locks the row of this key; false: somebody else has.  True also when there is none. */
+extern bool crm_store_lock_if_there(CrmStore *store, const pg_uuid_t *key);
+
 /* An empty hash of CrmStoreRow or of anything else that begins with a key. */
 extern HTAB *crm_key_hash(const char *name, Size entry_size);
 

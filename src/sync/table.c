@@ -753,6 +753,12 @@ crm_table_require_store(CrmTable *table)
 				 errmsg("store %s of foreign table %s lacks the trigger that captures its changes",
 						table->store_name, table->name),
 				 errhint("Attach it: SELECT crm_sync.create_store('%s').", table->name)));
+	if (get_rel_persistence(table->store) != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("store %s of foreign table %s is not logged", table->store_name, table->name),
+				 errdetail("After a crash it would be empty, and still be taken for complete."),
+				 errhint("ALTER TABLE %s SET LOGGED;", table->store_name)));
 	for (int i = 0; i < table->ncolumns; i++)
 		if (table->columns[i].store_attnum == InvalidAttrNumber)
 			ereport(ERROR,

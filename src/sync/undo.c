@@ -98,7 +98,17 @@ undo_create(CrmUndoing *undoing)
 	ListCell   *lc;
 
 	if (undoing->now == NULL)
+	{
+		/* Hidden from him whose creation was answered; of others nobody knows. */
+		undoing->undone = sent->answered && write_now(sent, CRM_REMOVE, NIL) == CRM_DONE;
 		return;
+	}
+	/* Of its key alone every object is one that it may have made. */
+	if (!sent->answered && list_length(sent->after) < 2)
+	{
+		undoing->left = "nobody knows whether it was made by this transaction";
+		return;
+	}
 	foreach(lc, sent->after)
 		if (!crm_undo_holds(undoing->now, &sent->table->entity, lfirst(lc)))
 		{
@@ -125,10 +135,11 @@ undo_update(CrmUndoing *undoing)
 	foreach(lc, sent->before)
 	{
 		CrmAssignment *before = lfirst(lc);
+		CrmAssignment *after = assignment_of(sent->after, before->field);
 
 		if (crm_undo_holds(undoing->now, entity, before))
 			continue;
-		if (crm_undo_holds(undoing->now, entity, assignment_of(sent->after, before->field)))
+		if (after && crm_undo_holds(undoing->now, entity, after))
 			restored = lappend(restored, before);
 		else
 			undoing->left = "somebody has changed it since";

@@ -252,6 +252,17 @@ test_amplified(void)
 	appendStringInfoString(&body, "</EntityContainer></Schema></Edmx>");
 	CHECK_ERROR("54000", entities_of(body.data));
 	CHECK_CONTAINS(unit_error->message, "more than 500000 properties");
+
+	/* What no column can have takes time all the same. */
+	resetStringInfo(&body);
+	appendStringInfoString(&body, "<Edmx><Schema><ComplexType Name='C'>");
+	append_numbered(&body, 3000, "Property Type='Edm.Stream' Name='m");
+	appendStringInfoString(&body, "</ComplexType><EntityType Name='Thing'><Key><PropertyRef Name='K'/></Key>"
+						   "<Property Name='K' Type='Edm.Guid'/>");
+	append_numbered(&body, 3000, "Property Type='N.C' Name='p");
+	appendStringInfoString(&body, "</EntityType>" THING_SET "</Schema></Edmx>");
+	CHECK_ERROR("54000", entities_of(body.data));
+	CHECK_CONTAINS(unit_error->message, "more than 1000000 properties");
 }
 
 static const UnitTest tests[] = {
