@@ -238,3 +238,17 @@ mutant told-values src/sync/store.c 's/= !has_privs_of_role(GetUserId(), owner);
 	regress/told_to_strangers
 mutant key-places src/fdw/modify.c 's/psprintf("crm_key_%d", table->key->attnum)/psprintf("crm_key_%d", 0)/' \
 	regress/partitions
+mutant overlaid-is-got src/sync/apply.c 's/^\tcrm_asked_not_stored(.*//' \
+	regress/overlay_written
+mutant overlaid-is-written src/sync/capture.c 's/^\t\trefuse_overlaid(table, key);//' \
+	isolation/repeatable_read
+mutant parent-first src/sync/push_object.c 's/^\tlock_parent(store, key);//' \
+	isolation/parent_taken
+mutant broken-off src/sync/push_send.c 's/^\t\t\t\tnote_outcome(sending);/\t\t\t\tcontinue;/' \
+	regress/undo_existing
+mutant no-statistics src/fdw/analyze.c 's/if (!crm_overlay_is_allowed(table))/if (false)/' \
+	regress/row_security
+mutant no-counts src/fdw/question.c 's/^\tif (is_hidden(table))/\tif (false)/' \
+	regress/row_security
+mutant rounded-domains src/fdw/condition.c 's/if (has_typmod(column->type, column->typmod))/if (column->typmod >= 0)/' \
+	regress/rounded_columns
