@@ -538,7 +538,7 @@ push_soft_objects(void)
 	}
 }
 
-/* Deferred checks queued by a read-back would not be made any more: make them at once. */
+/* Those of a read-back, too, are made at once: later nothing could be undone for them. */
 static void
 set_constraints_immediate(void)
 {

@@ -68,7 +68,7 @@ extern CrmTable *crm_push_table(Oid store);
 /*
  * The rows, with those of pending creations that they refer to: CDMS takes no
  * reference to what it does not have.  Only of tables with the same owner and
- * server, that may be written.
+ * server, that may be written.  ERROR 55P03 where another session has the row of one.
  */
 extern List *crm_push_with_parents(List *rows);
 
