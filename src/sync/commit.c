@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -78,8 +80,7 @@ make_portal(void)
 
 	if (!pg_strong_random(random, sizeof(random)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random name")));
-	snprintf(name, sizeof(name), "crm_sync %016" INT64_MODIFIER "x%016" INT64_MODIFIER "x",
-			 random[0], random[1]);
+	snprintf(name, sizeof(name), "crm_sync %016" PRIx64 "%016" PRIx64, random[0], random[1]);
 	portal = CreatePortal(name, false, false);
 	portal->status = PORTAL_DONE;	/* one that is being set up may not be dropped */
 	MemoryContextSetIdentifier(portal->portalContext, NULL);	/* which is shown */
