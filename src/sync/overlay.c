@@ -193,9 +193,12 @@ crm_overlay_sql(CrmOverlay *overlay, int first, Oid *types, Datum *values)
 						 crm_store_column_sql(table, column), name);
 		appendStringInfo(&rows, "%s%s.%s", i ? ", " : "", column->field < 0 ? "own" : "o", name);
 	}
-	return psprintf("(SELECT %s FROM %s WHERE %s OPERATOR(pg_catalog.<>) ALL ($%d) "
+	/* Keys are joined, so hashed where there are many; <> ALL would compare each with each. */
+	return psprintf("(SELECT %s FROM %s store WHERE NOT EXISTS "
+					"(SELECT FROM pg_catalog.unnest($%d) o(key) "
+					"WHERE o.key OPERATOR(pg_catalog.=) store.%s) "
 					"UNION ALL SELECT %s FROM pg_catalog.unnest($%d) o%s) overlaid",
-					store.data, table->store_name, quote_identifier(table->key->name), first,
+					store.data, table->store_name, first, quote_identifier(table->key->name),
 					rows.data, first + 1, own_columns_join(table));
 }
 
