@@ -29,6 +29,10 @@ CREATE VIEW crm.there AS
            cdms.get('Account', s.id, 'Revenue') AS revenue
     FROM crm.organisation_store s WHERE s.id::text LIKE '11111111%' ORDER BY s.name COLLATE "C";
 
+CREATE VIEW crm.settling AS
+    SELECT mode FROM pg_locks
+    WHERE classid = 'crm_sync.intent'::regclass AND objsubid = 0 AND pid = pg_backend_pid();
+
 -- The last of four is refused.  An amount that CDMS rounds is known again.
 SELECT cdms.log_clear();
 BEGIN;
@@ -111,8 +115,49 @@ SELECT cdms.log_clear();
 SELECT name, city FROM crm.organisation WHERE id = :'two';
 TABLE crm.told;
 
--- A write that never left needs no undoing.
+-- CDMS goes away after the first of two deletions.  Who can't undo it either does not
+-- keep from trying who can; and that the object was created again is not forgotten
+-- with the transaction that did it: who is there next finds it, says and parks it.
+SELECT cdms.fault('status', '--skip', '2', '--status', '500', '--body', 'gone', '--forever');
+SELECT cdms.log_clear();
 \set VERBOSITY sqlstate
+BEGIN;
+DELETE FROM crm.organisation_store WHERE id = :'one';
+DELETE FROM crm.organisation_store WHERE id = :'two';
+COMMIT;
+SELECT cdms.fault('clear');
+SELECT cdms.fault('status', '--verb', 'POST', '--status', '500', '--body', 'gone', '--forever');
+BEGIN;
+SELECT name FROM crm.organisation WHERE id = :'three';
+TABLE crm.settling;
+COMMIT;
+SELECT cdms.fault('clear');
+BEGIN;
+SELECT name FROM crm.organisation WHERE id = :'three';
+TABLE crm.settling;
+ROLLBACK;
+SELECT unresolved, failed FROM crm_sync.status;
+SELECT name FROM crm.organisation WHERE id = :'three';
+SELECT unresolved, failed FROM crm_sync.status;
+SELECT key, operation, last_error FROM crm_sync.failed;
+SELECT crm_sync.discard(id) FROM crm_sync.failed;
+TABLE crm.told;
+TABLE crm.there;
+-- Nor is it when the COMMIT itself has done it, and was not told so.
+SELECT cdms.fault('status', '--verb', 'DELETE', '--skip', '1', '--status', '500', '--body', 'no');
+SELECT cdms.fault('reset-after', '--verb', 'POST');
+SELECT cdms.log_clear();
+BEGIN;
+DELETE FROM crm.organisation_store WHERE id = :'one';
+DELETE FROM crm.organisation_store WHERE id = :'two';
+COMMIT;
+SELECT name FROM crm.organisation WHERE id = :'three';
+SELECT unresolved, failed FROM crm_sync.status;
+SELECT crm_sync.discard(id) FROM crm_sync.failed;
+TABLE crm.told;
+TABLE crm.there;
+
+-- A write that never left needs no undoing.
 ALTER SERVER cdms OPTIONS (ADD request_timeout '300ms');
 SELECT cdms.fault('hang', '--forever');
 SELECT cdms.log_clear();

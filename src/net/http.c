@@ -71,7 +71,7 @@ static dlist_head sessions = DLIST_STATIC_INIT(sessions);
 static dlist_head exchanges = DLIST_STATIC_INIT(exchanges); /* of all sessions */
 
 static TimestampTz deadline = 0;
-static char deadline_option[NAMEDATALEN];
+static const char *deadline_option = NULL;
 
 /* ------------------------------------------------------------- session */
 
@@ -747,6 +747,12 @@ void
 crm_http_set_deadline(TimestampTz moment, const char *option_name)
 {
 	deadline = moment;
-	strlcpy(deadline_option, option_name != NULL ? option_name : "",
-			sizeof(deadline_option));
+	deadline_option = option_name;
+}
+
+TimestampTz
+crm_http_get_deadline(const char **option_name)
+{
+	*option_name = deadline_option;
+	return deadline;
 }

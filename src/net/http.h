@@ -182,9 +182,13 @@ extern void crm_http_pause(long milliseconds);
 
 /*
  * Until it is set back to 0 no request of this backend lasts beyond this
- * moment, whatever its own limit: an ERROR 08006 that names option_name.
+ * moment, whatever its own limit: an ERROR 08006 that names option_name, which is
+ * not copied.
  */
 extern void crm_http_set_deadline(TimestampTz deadline, const char *option_name);
+
+/* The one that is set, for who sets his own for a while. */
+extern TimestampTz crm_http_get_deadline(const char **option_name);
 
 extern CrmHttpCounters *crm_http_counters(CrmHttpSession *session);
 

@@ -48,7 +48,7 @@
 /* The columns of crm_sync.intent, from 0. */
 enum
 {
-	INTENT_SETTLED, INTENT_XID, INTENT_PLACE, INTENT_SINCE, INTENT_SERVER, INTENT_STORE,
+	INTENT_SETTLED, INTENT_CREATED_AGAIN, INTENT_XID, INTENT_PLACE, INTENT_SINCE, INTENT_SERVER, INTENT_STORE,
 	INTENT_ROLE, INTENT_KEY, INTENT_ACTION, INTENT_BEFORE, INTENT_AFTER,
 	INTENT_COLUMNS
 };
@@ -70,6 +70,7 @@ typedef struct Intent
 {
 	ItemPointerData tid;
 	bool		settled;
+	bool		created_again;
 	FullTransactionId xid;
 	TimestampTz since;
 	int			place;
@@ -95,6 +96,7 @@ insert_frozen(Relation rel, CrmSent *write, int place)
 {
 	Datum		values[INTENT_COLUMNS] = {
 		[INTENT_SETTLED] = BoolGetDatum(false),
+		[INTENT_CREATED_AGAIN] = BoolGetDatum(false),
 		[INTENT_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId()),
 		[INTENT_PLACE] = Int32GetDatum(place),
 		[INTENT_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp()),
@@ -128,8 +130,9 @@ crm_intent_note(List *writes)
 	table_close(rel, NoLock);
 }
 
-void
-crm_intent_settled(const ItemPointerData *intent)
+/* Its first columns are the booleans: as many bytes, where the row's data begins. */
+static void
+set_in_place(const ItemPointerData *intent, int column)
 {
 	Relation	rel = open_intents(RowExclusiveLock);
 	HeapTupleData tuple = {.t_self = *intent};
@@ -138,14 +141,34 @@ crm_intent_settled(const ItemPointerData *intent)
 	if (heap_fetch(rel, SnapshotAny, &tuple, &buffer, false))
 	{
 		HeapTuple	copy = heap_copytuple(&tuple);
-		bool	   *settled = (bool *) ((char *) copy->t_data + copy->t_data->t_hoff);
+		bool	   *flags = (bool *) ((char *) copy->t_data + copy->t_data->t_hoff);
 
-		*settled = true;		/* the first column: where the row's data begins */
+		flags[column] = true;
 		crm_update_in_place(rel, &tuple, buffer, copy);
 		ReleaseBuffer(buffer);
 		heap_freetuple(copy);
 	}
 	table_close(rel, NoLock);
+}
+
+void
+crm_intent_settled(const ItemPointerData *intent)
+{
+	set_in_place(intent, INTENT_SETTLED);
+}
+
+void
+crm_intent_note_created(List *undoings)
+{
+	ListCell   *lc;
+
+	foreach(lc, undoings)
+	{
+		CrmSent    *sent = ((CrmUndoing *) lfirst(lc))->sent;
+
+		if (sent->created_again && ItemPointerIsValid(&sent->intent))
+			set_in_place(&sent->intent, INTENT_CREATED_AGAIN);
+	}
 }
 
 /* As part of this transaction: where it is rolled back the row is there again. */
@@ -189,6 +212,7 @@ read_intent(HeapTuple tuple, TupleDesc desc)
 	heap_deform_tuple(tuple, desc, values, nulls);
 	intent->tid = tuple->t_self;
 	intent->settled = DatumGetBool(values[INTENT_SETTLED]);
+	intent->created_again = DatumGetBool(values[INTENT_CREATED_AGAIN]);
 	intent->xid = DatumGetFullTransactionId(values[INTENT_XID]);
 	intent->place = DatumGetInt32(values[INTENT_PLACE]);
 	intent->since = DatumGetTimestampTz(values[INTENT_SINCE]);
@@ -399,6 +423,7 @@ make_write(Intent *intent, CrmTable *table)
 	write->before = crm_push_assignments_from_json(table, intent->before);
 	write->after = crm_push_assignments_from_json(table, intent->after);
 	write->intent = intent->tid;
+	write->created_again = intent->created_again;
 	return write;
 }
 
@@ -478,8 +503,12 @@ is_left(List *undoings)
 	ListCell   *lc;
 
 	foreach(lc, undoings)
-		if (((CrmUndoing *) lfirst(lc))->left)
+	{
+		CrmUndoing *undoing = lfirst(lc);
+
+		if (undoing->left && !undoing->failed)
 			return true;
+	}
 	return false;
 }
 
@@ -509,12 +538,15 @@ settle(List *intents, Oid owner)
 	List	   *writes = revive_all(intents, owner);
 	List	   *undoings;
 	ErrorData  *canceled = NULL;
+	const char *option;
+	TimestampTz deadline = crm_http_get_deadline(&option);
 	ListCell   *lc;
 
 	if (writes == NIL)
 		return true;
 	undoings = crm_undo(writes, &canceled);
-	crm_http_set_deadline(0, NULL);
+	crm_intent_note_created(undoings);
+	crm_http_set_deadline(deadline, option);
 	foreach(lc, undoings)
 		conclude(lfirst(lc), canceled != NULL);
 	tell(linitial(intents), undoings, owner);

@@ -20,6 +20,12 @@ extern void crm_intent_note(List *writes);
 extern void crm_intent_settled(const ItemPointerData *intent);
 
 /*
+ * Deletions among these (CrmUndoing *) whose objects were created again.  Who undoes
+ * them once more, for this was rolled back or has failed, then knows whose work that is.
+ */
+extern void crm_intent_note_created(List *undoings);
+
+/*
  * Undoes what transactions that never committed have left at this server of this
  * owner's tables, unless another session is at it.  What can't be undone in full is
  * parked; what fails stays for the next time.  Nothing is done where nothing may be

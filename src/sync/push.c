@@ -616,6 +616,7 @@ undo_and_throw(ErrorData *error)
 
 	if (sent != NIL)
 		undoings = crm_undo(sent, NULL);
+	crm_intent_note_created(undoings);
 	outcome = crm_undo_summary(undoings);
 	foreach(lc, noted)
 		if (!is_left_to_do(undoings, lfirst(lc)))

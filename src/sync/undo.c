@@ -155,9 +155,10 @@ undo_delete(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
 
-	if (undoing->now)
+	if (undoing->now && !sent->created_again)
 		return;					/* it was not carried out */
-	if (write_now(sent, CRM_CREATE, sent->before) == CRM_DUPLICATE)
+	sent->created_again = true;	/* also where CDMS does it and does not answer */
+	if (undoing->now == NULL && write_now(sent, CRM_CREATE, sent->before) == CRM_DUPLICATE)
 		undoing->left = "it was deleted, and is hidden or somebody else's now";
 	else
 		undoing->left = "it was created again, without what CDMS sets itself";

@@ -33,6 +33,7 @@ typedef struct CrmSent
 	bool		answered;		/* CDMS said that it was done */
 	bool		not_done;		/* surely not, or another note speaks for it */
 	bool		sent_again;		/* whatever becomes of the transaction */
+	bool		created_again;	/* undoing the deletion does that, or has done it */
 	ItemPointerData intent;		/* its row of crm_sync.intent; invalid: none */
 } CrmSent;
 
