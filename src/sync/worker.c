@@ -73,6 +73,8 @@ crm_worker_init(void)
 	RegisterBackgroundWorker(&worker);
 }
 
+#define DROP_INTERRUPTED (-2)	/* a datconnlimit; what 15.4 calls DATCONNLIMIT_INVALID_DB */
+
 /* Databases that one can connect to, in memory of the caller's. */
 static List *
 read_databases(void)
@@ -92,7 +94,8 @@ read_databases(void)
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 		MemoryContext before = MemoryContextSwitchTo(memory);
 
-		if (database->datallowconn && !database->datistemplate)
+		if (database->datallowconn && !database->datistemplate &&
+			database->datconnlimit != DROP_INTERRUPTED)
 			databases = lappend_oid(databases, database->oid);
 		MemoryContextSwitchTo(before);
 	}

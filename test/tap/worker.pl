@@ -9,6 +9,7 @@ use lib $FindBin::RealBin;
 
 use CrmSession;
 use CrmTest;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 
 my $node = CrmTest::node('worker', "shared_preload_libraries = 'crm_sync'",
@@ -184,6 +185,23 @@ sql(q{UPDATE crm.queued SET name = 'Changed' WHERE name = 'Refused'});
 queue(6, 'queued');
 arrives(6, 'what waits for them keeps nobody waiting');
 is(sql(q{SELECT count(*) FROM crm_sync.pending WHERE key::text LIKE '5555%'}), '101', 'and is not lost');
+
+# A database whose DROP was interrupted is visited no more.
+sub refused
+{
+	my @lines = slurp_file($node->logfile) =~ /FATAL.*invalid database/g;
+	return scalar @lines;
+}
+
+sql(q{UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'other'});
+isnt($node->psql('other', 'SELECT 1'), 0, 'nobody gets into what is half dropped');
+my $refused = refused();
+for my $n (7, 8)
+{
+	queue($n, 'queued');
+	arrives($n, "there is a round, $n");
+}
+is(refused(), $refused, 'nor does the worker try to');
 
 # Off.
 $node->append_conf('postgresql.conf', 'crm_sync.worker_naptime = 0');
