@@ -21,12 +21,12 @@ my $serial = 0;
 sub new
 {
 	my ($class, $node, $dbname) = @_;
-	my $self = bless { in => '', out => '', err => '' }, $class;
+	my $self = bless { in => '', out => '', err => '', limit => IPC::Run::timeout(180) }, $class;
 
 	$self->{run} = IPC::Run::start(
 		[ $node->installed_command('psql'), '-XAtq', '-d', $node->connstr($dbname || 'postgres'), '-f', '-' ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
-		IPC::Run::timeout(180));
+		$self->{limit});
 	$self->{pid} = $self->query('SELECT pg_backend_pid()');
 	return $self;
 }
@@ -38,10 +38,12 @@ sub pid
 	return $self->{pid};
 }
 
+# Each has its own time: a session may go on for long.
 sub send
 {
 	my ($self, $text) = @_;
 
+	$self->{limit}->start;
 	$self->{in} .= $text;
 	$self->{run}->pump_nb;
 	return;
@@ -58,13 +60,13 @@ sub finish
 	return $printed;
 }
 
-# Sends, and notes where the end of it is.
+# Sends, and notes where the end of it is, on both outputs: they come as they like.
 sub begin
 {
 	my ($self, $text) = @_;
 
 	$self->{mark} = '-- ' . ++$serial . ' --';
-	$self->send("$text\\echo '$self->{mark}'\n");
+	$self->send("$text\\echo '$self->{mark}'\n\\warn '$self->{mark}'\n");
 	return;
 }
 
@@ -82,8 +84,9 @@ sub _printed
 	my ($self) = @_;
 	my $mark = $self->{mark};
 
-	return if $self->{out} !~ /^(.*?)\n?^\Q$mark\E\n/ms;
+	return if $self->{err} !~ /^\Q$mark\E\n/m || $self->{out} !~ /^(.*?)\n?^\Q$mark\E\n/ms;
 	my $printed = $1;
+	$self->{err} =~ s/^\Q$mark\E\n//m;
 	$self->{out} = '';
 	$self->{mark} = undef;
 	return $printed;
@@ -114,8 +117,9 @@ sub errors
 {
 	my ($self) = @_;
 	my $errors = $self->{err};
+	my $mark = $self->{mark};
 
-	$self->{err} = '';
+	$self->{err} = $mark && $errors =~ s/^\Q$mark\E\n//m ? "$mark\n" : '';
 	return $errors;
 }
 
