@@ -161,7 +161,7 @@ COMMENT ON COLUMN crm_sync.progress.next_version IS
 -- cluster has nothing to settle.
 CREATE TABLE crm_sync.intent (
     settled boolean NOT NULL,
-    created_again boolean NOT NULL,
+    remainder "char" NOT NULL,
     xid     xid8 NOT NULL,
     place   integer NOT NULL,
     since   timestamptz NOT NULL,
@@ -177,8 +177,8 @@ COMMENT ON TABLE crm_sync.intent IS
     'writes that a COMMIT is sending to CDMS; written and read by crm_sync only';
 COMMENT ON COLUMN crm_sync.intent.settled IS
     'nothing is left to be undone; set in place, whatever becomes of the transaction';
-COMMENT ON COLUMN crm_sync.intent.created_again IS
-    'its object was deleted and is there again, which is still to be said; set in place';
+COMMENT ON COLUMN crm_sync.intent.remainder IS
+    'what can''t be undone, and is still to be parked; set in place';
 COMMENT ON COLUMN crm_sync.intent.before IS 'what puts it back';
 COMMENT ON COLUMN crm_sync.intent.after IS 'what is sent';
 

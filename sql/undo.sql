@@ -137,7 +137,9 @@ SELECT name FROM crm.organisation WHERE id = :'three';
 TABLE crm.settling;
 ROLLBACK;
 SELECT unresolved, failed FROM crm_sync.status;
+SELECT count(*) AS before FROM cdms.log('GET') \gset
 SELECT name FROM crm.organisation WHERE id = :'three';
+SELECT count(*) - :before AS asked_for FROM cdms.log('GET');
 SELECT unresolved, failed FROM crm_sync.status;
 SELECT key, operation, last_error FROM crm_sync.failed;
 SELECT crm_sync.discard(id) FROM crm_sync.failed;

@@ -162,11 +162,11 @@ mutant answers-read-later src/cdms/odata_write.c 's/^\s*kinds\[write->kind\].jud
 	regress/hostile_answers
 mutant one-meaning src/sync/age.c 's/return !contain_mutable_functions(.*/return true;/' \
 	regress/hostile_owners
-mutant created-again src/sync/intent.c 's/^\s*crm_intent_note_created(undoings);//' \
+mutant remainders src/sync/intent.c 's/^\s*crm_intent_note_remainders(writes);//' \
 	regress/undo
-mutant created-unanswered src/sync/push.c 's/^\s*crm_intent_note_created(undoings);//' \
+mutant remainders-of-commit src/sync/push.c 's/^\s*crm_intent_note_remainders(sent);//' \
 	regress/undo
-mutant settling-lock src/sync/intent.c 's/undoing->left \&\& !undoing->failed/undoing->left/' \
+mutant settling-lock src/sync/intent.c 's/return left == NIL;/return false;/' \
 	regress/undo
 mutant strangers-intents src/sync/intent.c 's/its_owner == owner ||/true ||/' \
 	regress/settle_strangers

@@ -48,9 +48,19 @@
 /* The columns of crm_sync.intent, from 0. */
 enum
 {
-	INTENT_SETTLED, INTENT_CREATED_AGAIN, INTENT_XID, INTENT_PLACE, INTENT_SINCE, INTENT_SERVER, INTENT_STORE,
+	INTENT_SETTLED, INTENT_REMAINDER, INTENT_XID, INTENT_PLACE, INTENT_SINCE, INTENT_SERVER, INTENT_STORE,
 	INTENT_ROLE, INTENT_KEY, INTENT_ACTION, INTENT_BEFORE, INTENT_AFTER,
 	INTENT_COLUMNS
+};
+
+static const char remainder_codes[] = {
+	[CRM_NO_REMAINDER] = '-',
+	[CRM_BEING_CREATED] = 'b',
+	[CRM_CREATED_AGAIN] = 'c',
+	[CRM_CHANGED_SINCE] = 'o',
+	[CRM_GONE_SINCE] = 'g',
+	[CRM_TAKEN_SINCE] = 't',
+	[CRM_ANYBODYS] = 'a',
 };
 
 /* What is locked for a site, and for the table, where one session is enough. */
@@ -70,7 +80,7 @@ typedef struct Intent
 {
 	ItemPointerData tid;
 	bool		settled;
-	bool		created_again;
+	CrmRemainder remainder;
 	FullTransactionId xid;
 	TimestampTz since;
 	int			place;
@@ -96,7 +106,7 @@ insert_frozen(Relation rel, CrmSent *write, int place)
 {
 	Datum		values[INTENT_COLUMNS] = {
 		[INTENT_SETTLED] = BoolGetDatum(false),
-		[INTENT_CREATED_AGAIN] = BoolGetDatum(false),
+		[INTENT_REMAINDER] = CharGetDatum(remainder_codes[CRM_NO_REMAINDER]),
 		[INTENT_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId()),
 		[INTENT_PLACE] = Int32GetDatum(place),
 		[INTENT_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp()),
@@ -130,9 +140,9 @@ crm_intent_note(List *writes)
 	table_close(rel, NoLock);
 }
 
-/* Its first columns are the booleans: as many bytes, where the row's data begins. */
+/* Its first columns are as many bytes, where the row's data begins. */
 static void
-set_in_place(const ItemPointerData *intent, int column)
+set_in_place(const ItemPointerData *intent, int column, char value)
 {
 	Relation	rel = open_intents(RowExclusiveLock);
 	HeapTupleData tuple = {.t_self = *intent};
@@ -141,9 +151,9 @@ set_in_place(const ItemPointerData *intent, int column)
 	if (heap_fetch(rel, SnapshotAny, &tuple, &buffer, false))
 	{
 		HeapTuple	copy = heap_copytuple(&tuple);
-		bool	   *flags = (bool *) ((char *) copy->t_data + copy->t_data->t_hoff);
+		char	   *bytes = (char *) copy->t_data + copy->t_data->t_hoff;
 
-		flags[column] = true;
+		bytes[column] = value;
 		crm_update_in_place(rel, &tuple, buffer, copy);
 		ReleaseBuffer(buffer);
 		heap_freetuple(copy);
@@ -154,20 +164,20 @@ set_in_place(const ItemPointerData *intent, int column)
 void
 crm_intent_settled(const ItemPointerData *intent)
 {
-	set_in_place(intent, INTENT_SETTLED);
+	set_in_place(intent, INTENT_SETTLED, true);
 }
 
 void
-crm_intent_note_created(List *undoings)
+crm_intent_note_remainders(List *writes)
 {
 	ListCell   *lc;
 
-	foreach(lc, undoings)
+	foreach(lc, writes)
 	{
-		CrmSent    *sent = ((CrmUndoing *) lfirst(lc))->sent;
+		CrmSent    *write = lfirst(lc);
 
-		if (sent->created_again && ItemPointerIsValid(&sent->intent))
-			set_in_place(&sent->intent, INTENT_CREATED_AGAIN);
+		if (write->remainder && ItemPointerIsValid(&write->intent))
+			set_in_place(&write->intent, INTENT_REMAINDER, remainder_codes[write->remainder]);
 	}
 }
 
@@ -202,6 +212,15 @@ action_by_name(const char *name)
 	elog(ERROR, "crm_sync.intent has an unknown action \"%s\"", name);
 }
 
+static CrmRemainder
+remainder_by_code(char code)
+{
+	for (int i = 0; i < lengthof(remainder_codes); i++)
+		if (remainder_codes[i] == code)
+			return i;
+	elog(ERROR, "crm_sync.intent has an unknown remainder \"%c\"", code);
+}
+
 static Intent *
 read_intent(HeapTuple tuple, TupleDesc desc)
 {
@@ -212,7 +231,7 @@ read_intent(HeapTuple tuple, TupleDesc desc)
 	heap_deform_tuple(tuple, desc, values, nulls);
 	intent->tid = tuple->t_self;
 	intent->settled = DatumGetBool(values[INTENT_SETTLED]);
-	intent->created_again = DatumGetBool(values[INTENT_CREATED_AGAIN]);
+	intent->remainder = remainder_by_code(DatumGetChar(values[INTENT_REMAINDER]));
 	intent->xid = DatumGetFullTransactionId(values[INTENT_XID]);
 	intent->place = DatumGetInt32(values[INTENT_PLACE]);
 	intent->since = DatumGetTimestampTz(values[INTENT_SINCE]);
@@ -423,7 +442,7 @@ make_write(Intent *intent, CrmTable *table)
 	write->before = crm_push_assignments_from_json(table, intent->before);
 	write->after = crm_push_assignments_from_json(table, intent->after);
 	write->intent = intent->tid;
-	write->created_again = intent->created_again;
+	write->remainder = intent->remainder;
 	return write;
 }
 
@@ -475,41 +494,27 @@ revive_all(List *intents, Oid owner)
 	return writes;
 }
 
-/*
- * What is final needs no second try; what can't be put right is for somebody to see,
- * which a transaction that fails can't note.
- */
+/* What can't be put right is for somebody to see, if this transaction commits. */
 static void
-conclude(CrmUndoing *undoing, bool fails)
+park(CrmSent *write)
 {
-	CrmSent    *sent = undoing->sent;
-
-	if (undoing->failed || (undoing->left && fails))
-		return;
-	if (undoing->left == NULL)
-	{
-		crm_intent_settled(&sent->intent);
-		return;
-	}
-	crm_ledger_record_left(sent->table->store, &sent->key, sent->role,
-						   psprintf("of a transaction that did not commit: %s", undoing->left));
-	delete_intent(&sent->intent);
+	crm_ledger_record_left(write->table->store, &write->key, write->role,
+						   psprintf("of a transaction that did not commit: %s",
+									crm_undo_remainder(write->remainder)));
+	delete_intent(&write->intent);
 }
 
-/* Is anything of it settled by what this transaction notes only? */
-static bool
-is_left(List *undoings)
+/* Of these writes those that nobody can undo any more, or the others. */
+static List *
+left_of(List *writes, bool for_good)
 {
+	List	   *result = NIL;
 	ListCell   *lc;
 
-	foreach(lc, undoings)
-	{
-		CrmUndoing *undoing = lfirst(lc);
-
-		if (undoing->left && !undoing->failed)
-			return true;
-	}
-	return false;
+	foreach(lc, writes)
+		if ((((CrmSent *) lfirst(lc))->remainder > CRM_BEING_CREATED) == for_good)
+			result = lappend(result, lfirst(lc));
+	return result;
 }
 
 /* Which objects they were is not for everybody who may read one of the tables. */
@@ -527,32 +532,49 @@ tell(const Intent *first, List *undoings, Oid owner)
 			 errdetail_log("%s", outcome)));
 }
 
+/* Undoes them as their COMMIT would have done, had it come to that. */
+static void
+undo(List *writes, const Intent *first, Oid owner)
+{
+	ErrorData  *canceled = NULL;
+	const char *option;
+	TimestampTz deadline = crm_http_get_deadline(&option);
+	List	   *undoings = crm_undo(writes, &canceled);
+	ListCell   *lc;
+
+	crm_http_set_deadline(deadline, option);
+	crm_intent_note_remainders(writes);
+	foreach(lc, undoings)
+	{
+		CrmUndoing *undoing = lfirst(lc);
+
+		if (!undoing->left && !undoing->failure)
+			crm_intent_settled(&undoing->sent->intent);
+	}
+	tell(first, undoings, owner);
+	if (canceled)
+		ReThrowError(canceled);
+}
+
 /*
- * Undoes them as their COMMIT would have done, had it come to that; but who reads
- * need not wait for it to the end.  True: whatever becomes of this transaction, settled is
- * settled.
+ * Who reads need not wait for it to the end.  True: whatever becomes of this transaction,
+ * settled is settled.  What is left is parked by the next transaction that lasts,
+ * which need not find it out, nor tell of it, once more.
  */
 static bool
 settle(List *intents, Oid owner)
 {
 	List	   *writes = revive_all(intents, owner);
-	List	   *undoings;
-	ErrorData  *canceled = NULL;
-	const char *option;
-	TimestampTz deadline = crm_http_get_deadline(&option);
+	List	   *open = left_of(writes, false);
+	List	   *left;
 	ListCell   *lc;
 
-	if (writes == NIL)
-		return true;
-	undoings = crm_undo(writes, &canceled);
-	crm_intent_note_created(undoings);
-	crm_http_set_deadline(deadline, option);
-	foreach(lc, undoings)
-		conclude(lfirst(lc), canceled != NULL);
-	tell(linitial(intents), undoings, owner);
-	if (canceled)
-		ReThrowError(canceled);
-	return !is_left(undoings);
+	if (open != NIL)
+		undo(open, linitial(intents), owner);
+	left = left_of(writes, true);
+	foreach(lc, left)
+		park(lfirst(lc));
+	return left == NIL;
 }
 
 /*

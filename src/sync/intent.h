@@ -20,10 +20,11 @@ extern void crm_intent_note(List *writes);
 extern void crm_intent_settled(const ItemPointerData *intent);
 
 /*
- * Deletions among these (CrmUndoing *) whose objects were created again.  Who undoes
- * them once more, for this was rolled back or has failed, then knows whose work that is.
+ * Notes what undoing these writes (CrmSent *) has left, whatever becomes of this
+ * transaction: who has to do with them once more shall not ask again, nor take for
+ * somebody else's what was made in undoing them.
  */
-extern void crm_intent_note_created(List *undoings);
+extern void crm_intent_note_remainders(List *writes);
 
 /*
  * Undoes what transactions that never committed have left at this server of this

@@ -599,7 +599,7 @@ is_left_to_do(List *undoings, CrmSent *write)
 	{
 		CrmUndoing *undoing = lfirst(lc);
 
-		if (undoing->failed && ItemPointerIsValid(&undoing->sent->intent) &&
+		if (undoing->failure && ItemPointerIsValid(&undoing->sent->intent) &&
 			ItemPointerEquals(&undoing->sent->intent, &write->intent))
 			return true;
 	}
@@ -616,7 +616,7 @@ undo_and_throw(ErrorData *error)
 
 	if (sent != NIL)
 		undoings = crm_undo(sent, NULL);
-	crm_intent_note_created(undoings);
+	crm_intent_note_remainders(sent);
 	outcome = crm_undo_summary(undoings);
 	foreach(lc, noted)
 		if (!is_left_to_do(undoings, lfirst(lc)))

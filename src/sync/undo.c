@@ -106,13 +106,13 @@ undo_create(CrmUndoing *undoing)
 	/* Of its key alone every object is one that it may have made. */
 	if (!sent->answered && list_length(sent->after) < 2)
 	{
-		undoing->left = "nobody knows whether it was made by this transaction";
+		undoing->left = CRM_ANYBODYS;
 		return;
 	}
 	foreach(lc, sent->after)
 		if (!crm_undo_holds(undoing->now, &sent->table->entity, lfirst(lc)))
 		{
-			undoing->left = "somebody has changed it since";
+			undoing->left = CRM_CHANGED_SINCE;
 			return;
 		}
 	(void) write_now(sent, CRM_REMOVE, NIL);
@@ -129,7 +129,7 @@ undo_update(CrmUndoing *undoing)
 
 	if (undoing->now == NULL)
 	{
-		undoing->left = "it is not in CDMS any more";
+		undoing->left = CRM_GONE_SINCE;
 		return;
 	}
 	foreach(lc, sent->before)
@@ -142,7 +142,7 @@ undo_update(CrmUndoing *undoing)
 		if (after && crm_undo_holds(undoing->now, entity, after))
 			restored = lappend(restored, before);
 		else
-			undoing->left = "somebody has changed it since";
+			undoing->left = CRM_CHANGED_SINCE;
 	}
 	if (restored == NIL)
 		return;
@@ -155,13 +155,13 @@ undo_delete(CrmUndoing *undoing)
 {
 	CrmSent    *sent = undoing->sent;
 
-	if (undoing->now && !sent->created_again)
+	if (undoing->now && sent->remainder != CRM_BEING_CREATED)
 		return;					/* it was not carried out */
-	sent->created_again = true;	/* also where CDMS does it and does not answer */
+	sent->remainder = CRM_BEING_CREATED;	/* also where CDMS does it and does not answer */
 	if (undoing->now == NULL && write_now(sent, CRM_CREATE, sent->before) == CRM_DUPLICATE)
-		undoing->left = "it was deleted, and is hidden or somebody else's now";
+		undoing->left = CRM_TAKEN_SINCE;
 	else
-		undoing->left = "it was created again, without what CDMS sets itself";
+		undoing->left = CRM_CREATED_AGAIN;
 }
 
 static void (*const undo_actions[]) (CrmUndoing *undoing) = {
@@ -180,6 +180,20 @@ undo_one(void *arg)
 	undo_actions[sent->action] (undoing);
 }
 
+const char *
+crm_undo_remainder(CrmRemainder remainder)
+{
+	static const char *const words[] = {
+		[CRM_CREATED_AGAIN] = "it was created again, without what CDMS sets itself",
+		[CRM_CHANGED_SINCE] = "somebody has changed it since",
+		[CRM_GONE_SINCE] = "it is not in CDMS any more",
+		[CRM_TAKEN_SINCE] = "it was deleted, and is hidden or somebody else's now",
+		[CRM_ANYBODYS] = "nobody knows whether it was made by this transaction",
+	};
+
+	return words[remainder];
+}
+
 static void
 append_left(StringInfo text, CrmSent *sent, const char *reason)
 {
@@ -191,8 +205,7 @@ append_left(StringInfo text, CrmSent *sent, const char *reason)
 static void
 note_failure(CrmUndoing *undoing, const char *reason)
 {
-	undoing->failed = true;
-	undoing->left = psprintf("it could not be undone: %s", reason);
+	undoing->failure = psprintf("it could not be undone: %s", reason);
 }
 
 static bool
@@ -212,6 +225,8 @@ undo_attempt(CrmUndoing *undoing, bool cancelable)
 		error = crm_attempt(undo_one, undoing);
 	if (error)
 		note_failure(undoing, error->message);
+	else if (undoing->left)
+		undoing->sent->remainder = undoing->left;
 	return error;
 }
 
@@ -267,8 +282,10 @@ crm_undo_summary(List *undoings)
 		CrmUndoing *undoing = lfirst(lc);
 
 		undone |= undoing->undone;
-		if (undoing->left)
-			append_left(&left, undoing->sent, undoing->left);
+		if (undoing->failure)
+			append_left(&left, undoing->sent, undoing->failure);
+		else if (undoing->left)
+			append_left(&left, undoing->sent, crm_undo_remainder(undoing->left));
 	}
 	if (left.len == 0 && !undone)
 		return NULL;

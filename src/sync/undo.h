@@ -18,6 +18,18 @@ typedef enum CrmSentAction
 	CRM_SENT_DELETE
 } CrmSentAction;
 
+/* What undoing a write for good leaves of it. */
+typedef enum CrmRemainder
+{
+	CRM_NO_REMAINDER,
+	CRM_BEING_CREATED,			/* nor is this one: a deleted object, perhaps */
+	CRM_CREATED_AGAIN,
+	CRM_CHANGED_SINCE,
+	CRM_GONE_SINCE,
+	CRM_TAKEN_SINCE,
+	CRM_ANYBODYS
+} CrmRemainder;
+
 /* A write that was sent, or is about to be; whether it was carried out may be unknown. */
 typedef struct CrmSent
 {
@@ -33,7 +45,7 @@ typedef struct CrmSent
 	bool		answered;		/* CDMS said that it was done */
 	bool		not_done;		/* surely not, or another note speaks for it */
 	bool		sent_again;		/* whatever becomes of the transaction */
-	bool		created_again;	/* undoing the deletion does that, or has done it */
+	CrmRemainder remainder;		/* as undoing has found out, now or before */
 	ItemPointerData intent;		/* its row of crm_sync.intent; invalid: none */
 } CrmSent;
 
@@ -43,8 +55,8 @@ typedef struct CrmUndoing
 	CrmSent    *sent;
 	CrmObject  *now;			/* as CDMS has it, or NULL */
 	bool		undone;			/* something was */
-	const char *left;			/* why not all of it, or NULL */
-	bool		failed;			/* left because of an error: another try may succeed */
+	CrmRemainder left;
+	const char *failure;		/* NULL: none; otherwise another try may succeed */
 } CrmUndoing;
 
 /*
@@ -57,6 +69,9 @@ typedef struct CrmUndoing
  * not undone by then has failed.
  */
 extern List *crm_undo(List *sent, ErrorData **canceled);
+
+/* Why something is left, as the rest of a sentence about it. */
+extern const char *crm_undo_remainder(CrmRemainder remainder);
 
 /* The same in words, for a DETAIL; NULL where there was nothing to undo. */
 extern char *crm_undo_summary(List *undoings);
