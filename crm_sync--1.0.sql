@@ -290,7 +290,7 @@ COMMENT ON FUNCTION crm_sync.stat_requests_rows() IS 'rows of the view crm_sync.
 CREATE VIEW crm_sync.stat_requests AS SELECT * FROM crm_sync.stat_requests_rows();
 COMMENT ON VIEW crm_sync.stat_requests IS
     'per server that one may use: requests by verb, bytes of bodies, objects received, retries, errors, milliseconds '
-    'waited; of this session, or where the library is in shared_preload_libraries of all sessions since the server started';
+    'waited; bytes and objects for the server''s owner and pg_read_all_stats only; of this session, or where the library is in shared_preload_libraries of all sessions since the server started';
 
 -- Rights ---------------------------------------------------------------------
 

@@ -70,12 +70,15 @@ ALTER DOMAIN m.name DROP CONSTRAINT rise;
 RESET ROLE;
 SELECT current_user = session_user AS same;
 
--- Looking at all tables reads the option "constant" of each.
+-- The option "constant" is read by who writes, and not by who looks at all tables.
 SET ROLE regress_crm_mallory;
 ALTER FOREIGN TABLE m.organisation ALTER name OPTIONS (ADD constant 'Constant Ltd');
 \c -
 \set SHOW_CONTEXT never
+SELECT m.ran() IS NOT NULL AS forgotten;
 SELECT foreign_table FROM crm_sync.status;
+SELECT m.ran();
+UPDATE m.organisation_store SET city = 'Ely' WHERE id = :'one';
 SELECT m.ran();
 SET ROLE regress_crm_mallory;
 ALTER FOREIGN TABLE m.organisation ALTER name OPTIONS (DROP constant);

@@ -91,6 +91,17 @@ SET ROLE crm_row_reader;
 SET crm.his = 'none';
 EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) SELECT FROM crm.organisation WHERE name LIKE 'Kelvin%';
 RESET ROLE;
+-- Nor by what the requests were answered, which goes to the server's log; nor by
+-- SET ROLE, which he that gets the messages can undo.
+GRANT USAGE ON FOREIGN SERVER cdms TO crm_row_reader;
+SET SESSION AUTHORIZATION crm_row_reader;
+SET crm.his = 'none';
+SET crm_sync.log_requests = notice;
+SELECT FROM crm.organisation WHERE name LIKE 'Kelvin%';
+RESET crm_sync.log_requests;
+SELECT gets > 0 AS gets, bytes_received, objects FROM crm_sync.stat_requests;
+RESET SESSION AUTHORIZATION;
+SELECT bytes_received > 0 AS bytes, objects > 0 AS objects FROM crm_sync.stat_requests;
 
 -- The owner's functions, which planning runs, are not spared the policies that others
 -- have FORCEd upon themselves.

@@ -83,6 +83,8 @@ struct CrmHttpSession
 	CURLSH	   *share;
 	CrmLoop		loop;
 	bool		retired;		/* keeps no connection without a request */
+	List	   *users;			/* in whose names: oids of roles */
+	int			cookies;		/* set by answers since they were counted */
 	char	   *silent;			/* a URL whose server let connect_timeout pass */
 	double		silent_since;	/* by crm_loop_now */
 };

@@ -30,6 +30,7 @@
 #include "access/xact.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/memutils.h"
 
 #include "net/exchange.h"
@@ -55,6 +56,8 @@
 #define BUFFER_SIZE 8192L		/* libcurl decompresses so much at one go */
 #define DESCRIPTORS_OF_REQUEST 6	/* of the multi handle, of what waits, of both
 									 * addresses of a host that is tried */
+#define COOKIES_BETWEEN_COUNTS 500
+#define MOST_COOKIES 200
 #define MAX_IDLE_SECONDS 55L	/* proxies commonly keep 60, IIS 120 */
 
 static const CrmHttpMethod methods[] = {
@@ -293,6 +296,7 @@ http_set_rules(CURL *easy)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_PROXY_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_ACCEPT_ENCODING, CRM_ASKED_CODINGS);
 	SET(CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	SET(CURLOPT_USERAGENT, USER_AGENT);
@@ -505,6 +509,27 @@ http_method(const char *name)
 }
 
 /* An exchange that goes with the current memory context, with nothing in it yet. */
+/*
+ * libcurl keeps any number.  No server that means well comes near it; from one that
+ * gives each answer new names all are forgotten, and a login is made again.
+ */
+static void
+http_limit_cookies(CrmHttpSession *session, CURL *easy)
+{
+	struct curl_slist *cookies = NULL;
+	int			n = 0;
+
+	if (session->cookies < COOKIES_BETWEEN_COUNTS)
+		return;
+	session->cookies = 0;
+	if (curl_easy_getinfo(easy, CURLINFO_COOKIELIST, &cookies) == CURLE_OK)
+		for (struct curl_slist *cookie = cookies; cookie != NULL; cookie = cookie->next)
+			n++;
+	curl_slist_free_all(cookies);
+	if (n > MOST_COOKIES)
+		SET(CURLOPT_COOKIELIST, "ALL");
+}
+
 static CrmHttpExchange *
 http_make_exchange(CrmHttpSession *session, const CrmHttpRequest *request)
 {
@@ -553,6 +578,7 @@ http_begin(CrmHttpExchange *exchange, List *headers)
 	exchange->loop.limit = session->settings.request_timeout;
 	http_set_rules(easy);
 	http_set_session(easy, session);
+	http_limit_cookies(session, easy);
 	http_set_request(easy, exchange, headers);
 	exchange->started = crm_loop_now();
 	http_make_room(session);
@@ -632,14 +658,45 @@ http_conclude(CrmHttpExchange *exchange)
 	return response;
 }
 
+void
+crm_http_used_by(CrmHttpSession *session, Oid role)
+{
+	MemoryContext before = MemoryContextSwitchTo(session->context);
+
+	session->users = list_append_unique_oid(session->users, role);
+	MemoryContextSwitchTo(before);
+}
+
+/* Of who gets the messages: SET ROLE and SECURITY DEFINER change nothing about that. */
+static bool
+http_may_tell(const CrmHttpSession *session)
+{
+	ListCell   *lc;
+
+	foreach(lc, session->users)
+		if (!has_privs_of_role(GetSessionUserId(), lfirst_oid(lc)))
+			return false;
+	return true;
+}
+
 static void
 http_log(const CrmHttpExchange *exchange, const CrmHttpResponse *response)
 {
-	ereport(crm_log_requests,
-			(errmsg_internal("crm_sync: %s %s: %d, %zu bytes, %.1f ms",
-							 exchange->request.method, exchange->request.shown,
-							 response->status, response->body_length, exchange->loop.spent),
-			 errhidestmt(true), errhidecontext(true)));
+	char	   *line;
+
+	if (!message_level_is_interesting(crm_log_requests))
+		return;
+	line = psprintf("%s %s: %d, %zu bytes, %.1f ms", exchange->request.method,
+					exchange->request.shown, response->status, response->body_length,
+					exchange->loop.spent);
+	if (http_may_tell(exchange->session))
+		ereport(crm_log_requests,
+				(errmsg_internal("crm_sync: %s", line), errhidestmt(true), errhidecontext(true)));
+	else
+		ereport(crm_log_requests,
+				(errmsg_internal("crm_sync: a request"), errdetail_log("crm_sync: %s", line),
+				 errhidestmt(true), errhidecontext(true)));
+	pfree(line);
 }
 
 /* Lets the session's requests go on until something happens. */

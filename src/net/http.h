@@ -104,6 +104,13 @@ extern CrmHttpSession *crm_http_open(const CrmHttpSettings *settings);
 extern void crm_http_close(CrmHttpSession *session);
 
 /*
+ * The session is used in this role's name, too.  What its requests were, and how much
+ * was answered, is then told to no user who has not the rights of all these roles; the
+ * server's log has it always.
+ */
+extern void crm_http_used_by(CrmHttpSession *session, Oid role);
+
+/*
  * Lets the session go on, but keep no connection open beyond the requests that need
  * one: somebody may still use it, perhaps for long, and there may be many like it.
  */

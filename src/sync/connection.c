@@ -366,10 +366,14 @@ crm_connection_get(Oid serverid, Oid userid)
 	read_catalogs(&reading, serverid, userid);
 	entry = hash_search(connections, &reading.key, HASH_FIND, NULL);
 	if (entry && entry->valid)
+	{
+		crm_http_used_by(entry->conn->http, userid);
 		return entry->conn;
+	}
 
 	retire_invalid();
 	fresh = open_connection(&reading);
+	crm_http_used_by(fresh->http, userid);
 	entry = hash_search(connections, &reading.key, HASH_ENTER, NULL);
 	memset(&entry->reported, 0, sizeof(entry->reported));
 	entry->conn = fresh;

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
@@ -252,6 +253,9 @@ put_requests(Oid serverid, const CrmStats *stats, void *arg)
 	if (server == NULL || !crm_may_use_server(serverid, GetUserId()))
 		return;
 	namestrcpy(&name, server->servername);
+	/* How much CDMS answered tells of rows, also of those that policies hide. */
+	nulls[6] = nulls[7] = nulls[8] = !has_privs_of_role(GetUserId(), server->owner) &&
+		!has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

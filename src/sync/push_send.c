@@ -36,8 +36,8 @@ assign(List *assignments, CrmTable *table, CrmColumn *column, Datum value, bool 
 	CrmAssignment *assignment = palloc_object(CrmAssignment);
 
 	assignment->field = crm_push_field(table, column);
-	assignment->value = column->has_constant ? column->constant : value;
-	assignment->isnull = column->has_constant ? false : isnull;
+	assignment->value = column->constant ? crm_table_constant(table, column) : value;
+	assignment->isnull = column->constant ? false : isnull;
 	return lappend(assignments, assignment);
 }
 
@@ -58,7 +58,7 @@ make_assignments(CrmPushObject *object, bool all)
 			continue;
 		wanted = all ? !object->row->nulls[column->field] :
 			list_member_ptr(object->columns, column);
-		if (wanted || column->has_constant)
+		if (wanted || column->constant)
 			result = assign(result, table, column, object->row->values[column->field],
 							object->row->nulls[column->field]);
 	}
@@ -96,7 +96,7 @@ before_assignments(CrmPushObject *object)
 		if (!crm_push_is_sent(column) || list_member_ptr(object->deferred, column))
 			continue;
 		if (object->action == CRM_PUSH_DELETE || list_member_ptr(object->columns, column) ||
-			(column->has_constant && object->got))
+			(column->constant && object->got))
 			result = assign_before(result, object, column);
 	}
 	return result;

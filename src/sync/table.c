@@ -175,18 +175,19 @@ read_field(CrmTable *table, CrmColumn *column, List *options, const char *proper
 static void
 name_constant(void *arg)
 {
-	errcontext("option \"constant\" of column \"%s\"", ((CrmColumn *) arg)->name);
+	errcontext("option \"constant\" of column \"%s\"", ((const CrmColumn *) arg)->name);
 }
 
-static void
-read_constant(CrmTable *table, CrmColumn *column, const char *constant)
+Datum
+crm_table_constant(const CrmTable *table, const CrmColumn *column)
 {
-	ErrorContextCallback context = {error_context_stack, name_constant, column};
+	ErrorContextCallback context = {error_context_stack, name_constant, (void *) column};
+	Datum		value;
 
 	error_context_stack = &context;
-	column->constant = crm_value_input(&table->entity.fields[column->field], constant);
-	column->has_constant = true;
+	value = crm_value_input(&table->entity.fields[column->field], column->constant);
 	error_context_stack = context.previous;
+	return value;
 }
 
 /* Two columns that write the same value would contradict each other. */
@@ -237,7 +238,7 @@ read_column(CrmTable *table, Form_pg_attribute att)
 				 errhint("Add the option \"property\", or drop the others: without it "
 						 "the column is the CRM's own.")));
 	if (constant)
-		read_constant(table, column, constant);
+		column->constant = pstrdup(constant);
 	if (crm_option_bool(options, "key", false))
 		table->key = column;
 	table->ncolumns++;

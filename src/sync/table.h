@@ -40,8 +40,7 @@ typedef struct CrmColumn
 	Oid			collation;
 	int			field;			/* index in entity.fields; -1: the CRM's own */
 	CrmWritable writable;
-	bool		has_constant;	/* sent with every write of the object */
-	Datum		constant;
+	char	   *constant;		/* sent with every write of the object; NULL: none */
 } CrmColumn;
 
 typedef struct CrmTable
@@ -147,6 +146,13 @@ extern CrmColumn *crm_table_column(CrmTable *table, AttrNumber attnum);
  */
 extern CrmColumn *crm_table_planned_column(CrmTable *table, AttrNumber attnum);
 extern CrmColumn *crm_table_var_column(CrmTable *table, const Var *var);
+
+/*
+ * The value of its option "constant"; an ERROR where it is none.  Runs the checks of a
+ * domain, hence not before it is wanted: who only looks at the table waits for no code.
+ */
+extern Datum crm_table_constant(const CrmTable *table, const CrmColumn *column);
+
 extern CrmColumn *crm_table_column_by_name(CrmTable *table, const char *name);
 
 /* Oids of all foreign tables of crm_sync that name a store. */
