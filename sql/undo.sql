@@ -159,6 +159,36 @@ SELECT crm_sync.discard(id) FROM crm_sync.failed;
 TABLE crm.told;
 TABLE crm.there;
 
+-- The store is another server's by now: what is there is not what was written.
+CREATE FOREIGN TABLE crm.contact (
+    id   uuid OPTIONS (property 'ContactId') NOT NULL,
+    name text OPTIONS (property 'LastName')
+) SERVER cdms OPTIONS (entity 'Contact');
+SELECT crm_sync.create_store('crm.contact');
+SELECT cdms.fault('status', '--skip', '2', '--status', '500', '--body', 'gone', '--forever');
+BEGIN;
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'two';
+UPDATE crm.organisation_store SET city = 'York' WHERE id = :'three';
+COMMIT;
+SELECT cdms.fault('clear');
+SELECT cdms.create_server(name => 'elsewhere');
+DROP FOREIGN TABLE crm.organisation;
+CREATE FOREIGN TABLE crm.organisation (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    city text OPTIONS (property 'optevia_TownCity')
+) SERVER elsewhere OPTIONS (entity 'Account', store 'crm.organisation_store');
+SELECT cdms.log_clear();
+SELECT name FROM crm.contact WHERE id = :'one';
+TABLE crm.told;
+SELECT last_error FROM crm_sync.failed;
+SELECT crm_sync.discard(id) FROM crm_sync.failed;
+DROP FOREIGN TABLE crm.organisation;
+DROP SERVER elsewhere CASCADE;
+CREATE FOREIGN TABLE crm.organisation (
+    id   uuid OPTIONS (property 'AccountId') NOT NULL,
+    city text OPTIONS (property 'optevia_TownCity')
+) SERVER cdms OPTIONS (entity 'Account', store 'crm.organisation_store');
+
 -- A write that never left needs no undoing.
 ALTER SERVER cdms OPTIONS (ADD request_timeout '300ms');
 SELECT cdms.fault('hang', '--forever');

@@ -61,6 +61,7 @@ static const char remainder_codes[] = {
 	[CRM_GONE_SINCE] = 'g',
 	[CRM_TAKEN_SINCE] = 't',
 	[CRM_ANYBODYS] = 'a',
+	[CRM_ELSEWHERE] = 'e',
 };
 
 /* What is locked for a site, and for the table, where one session is enough. */
@@ -442,7 +443,8 @@ make_write(Intent *intent, CrmTable *table)
 	write->before = crm_push_assignments_from_json(table, intent->before);
 	write->after = crm_push_assignments_from_json(table, intent->after);
 	write->intent = intent->tid;
-	write->remainder = intent->remainder;
+	/* The other server's objects are not those that were written. */
+	write->remainder = table->serverid == intent->server ? intent->remainder : CRM_ELSEWHERE;
 	return write;
 }
 

@@ -189,6 +189,7 @@ crm_undo_remainder(CrmRemainder remainder)
 		[CRM_GONE_SINCE] = "it is not in CDMS any more",
 		[CRM_TAKEN_SINCE] = "it was deleted, and is hidden or somebody else's now",
 		[CRM_ANYBODYS] = "nobody knows whether it was made by this transaction",
+		[CRM_ELSEWHERE] = "its table belongs to another server by now",
 	};
 
 	return words[remainder];

@@ -27,7 +27,8 @@ typedef enum CrmRemainder
 	CRM_CHANGED_SINCE,
 	CRM_GONE_SINCE,
 	CRM_TAKEN_SINCE,
-	CRM_ANYBODYS
+	CRM_ANYBODYS,
+	CRM_ELSEWHERE
 } CrmRemainder;
 
 /* A write that was sent, or is about to be; whether it was carried out may be unknown. */
