@@ -142,7 +142,7 @@ mutant quoted-forms src/cdms/adfs.c 's/fault->words = "";/(void) fault;/' \
 	regress/login_adfs_hostile
 mutant counts src/sync/functions.c 's/ || !crm_may_use_server(serverid, GetUserId())//' \
 	regress/unprivileged tap/preload
-mutant logged-bodies src/net/http.c 's/\(exchange->request\.\)method, exchange/\1body ? \1body : \1method, exchange/' \
+mutant logged-bodies src/net/http.c 's/exchange->request\.method,$/exchange->request.body ? exchange->request.body : &/' \
 	tap/logging
 
 # What is small on the wire stays small.
@@ -168,6 +168,12 @@ mutant remainders-of-commit src/sync/push.c 's/^\s*crm_intent_note_remainders(se
 	regress/undo
 mutant settling-lock src/sync/intent.c 's/return left == NIL;/return false;/' \
 	regress/undo
+mutant elsewhere src/sync/intent.c 's/table->serverid == intent->server ? intent->remainder : CRM_ELSEWHERE/intent->remainder/' \
+	regress/undo
+mutant requests-told src/net/http.c 's/if (!has_privs_of_role(GetSessionUserId(), lfirst_oid(lc)))/if (false)/' \
+	regress/row_security regress/settle_strangers
+mutant answers-counted src/sync/functions.c 's/nulls\[6\] = nulls\[7\] = nulls\[8\] = /nulls[11] = /' \
+	regress/row_security
 mutant strangers-intents src/sync/intent.c 's/its_owner == owner ||/true ||/' \
 	regress/settle_strangers
 mutant after-set-role src/rights.c 's/ \&\& role == GetSessionUserId()//' \

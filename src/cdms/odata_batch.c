@@ -217,9 +217,9 @@ find_delimiter(Span body, const char *from, const char *delimiter, const char **
 	return NULL;
 }
 
-/* The parts (Span *) of a body; an ERROR when the last is not closed. */
+/* The parts (Span *) of a body; an ERROR when the last is not closed, or there are more. */
 static List *
-split_parts(Span body, const char *media_type)
+split_parts(Span body, const char *media_type, int most)
 {
 	char	   *delimiter = delimiter_of(media_type);
 	List	   *parts = NIL;
@@ -230,6 +230,8 @@ split_parts(Span body, const char *media_type)
 	{
 		Span	   *part = palloc_object(Span);
 
+		if (list_length(parts) == most)
+			throw_unreadable("It has too many parts.");
 		part->data = start + strlen("\r\n");
 		next = find_delimiter(body, start, delimiter, &start);
 		if (next == NULL)
@@ -284,7 +286,7 @@ judge_changes(CrmConnection *conn, List *writes, const CrmHttpResponse *whole, S
 	ListCell   *lc;
 
 	split_head(part, &head, &body);
-	answers = split_parts(body, header_value(head, "Content-Type"));
+	answers = split_parts(body, header_value(head, "Content-Type"), list_length(writes));
 	foreach(lc, answers)
 	{
 		int			content_id;
@@ -360,7 +362,7 @@ crm_odata_judge_batch(CrmConnection *conn, List *writes, List *queries,
 
 	if (response->status != 202 && response->status != 200)
 		crm_odata_refuse(conn, response, "could not send a change set");
-	parts = split_parts(body, response->content_type);
+	parts = split_parts(body, response->content_type, list_length(queries) + 1);
 	if (list_length(parts) != list_length(queries) + 1)
 		throw_unreadable("Parts are missing.");
 	judge_changes(conn, writes, response, *(Span *) linitial(parts));

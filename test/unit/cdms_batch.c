@@ -199,6 +199,8 @@ test_unreadable(void)
 	CHECK_STR(unit_error->detail, "A part has no status.");
 	CHECK_ERROR("HV000", JUDGE(two_writes(), CHANGES PART "HTTP/1.1 204\r\nContent-ID: 3\r\n\r\n\r\n" END));
 	CHECK_STR(unit_error->detail, "A part does not say which change it answers.");
+	CHECK_ERROR("HV000", JUDGE(two_writes(), CHANGES PART PART PART END));
+	CHECK_STR(unit_error->detail, "It has too many parts.");
 }
 
 static void

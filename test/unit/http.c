@@ -364,6 +364,22 @@ test_kept_alive(void)
 	crm_http_close(session);
 }
 
+/* A server that gives every answer new names; many answers with the same ones are fine. */
+static void
+test_cookies_without_end(void)
+{
+	CrmHttpSession *session = open_with(settings());
+
+	get(session, "/set-cookie");
+	for (int i = 0; i < 11; i++)
+		get(session, "/fresh-cookies?same");
+	CHECK_CONTAINS(get(session, "/echo")->body, "login=abc");
+	for (int i = 0; i < 11; i++)
+		get(session, psprintf("/fresh-cookies?%d", i));
+	CHECK(strstr(get(session, "/echo")->body, "login=abc") == NULL);
+	crm_http_close(session);
+}
+
 /* It opens what it needs for a request, and only for that; its cookies stay. */
 static void
 test_retired(void)
@@ -1024,6 +1040,7 @@ static const UnitTest tests[] = {
 	{"opens any number of sessions", test_many_sessions},
 	{"proves who it is by Basic", test_basic},
 	{"keeps cookies for the session", test_cookies},
+	{"keeps no cookies without end", test_cookies_without_end},
 	{"counts", test_counters},
 	{"does not take a proxy from the environment", test_environment},
 	{"takes the proxy it is given", test_proxy},

@@ -359,6 +359,11 @@ def set_cookie(c):
     c.answer(headers=["Set-Cookie: login=abc; Path=/; HttpOnly"])
 
 
+def fresh_cookies(c):
+    """As many as libcurl takes of an answer, of names that the query makes others."""
+    c.answer(headers=["Set-Cookie: n%s-%d=x; Path=/" % (c.query, i) for i in range(50)])
+
+
 def refuse(c):
     c.answer("no", status="500 Internal Server Error")
 
@@ -408,7 +413,7 @@ ANSWERS = {
     "/many-interim": many_interim, "/retry-seconds": retry_seconds,
     "/retry-date": retry_date, "/retry-nonsense": retry_nonsense,
     "/dated": dated,
-    "/redirect": redirect, "/set-cookie": set_cookie, "/refuse": refuse,
+    "/redirect": redirect, "/set-cookie": set_cookie, "/fresh-cookies": fresh_cookies, "/refuse": refuse,
     "flood.test:443": flood, "/silent": silent, "/full": full, "/tls": tls, "/certificate": certificate,
 }
 
