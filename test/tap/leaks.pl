@@ -56,6 +56,7 @@ my @quick = (
 	[ 'gzip-garbage' ],
 	[ 'huge', '--mb', '2' ],
 	[ 'login' ],
+	[ 'echo', '--as', 'html', '--status', '400' ],
 	[ 'status', '--status', '404', '--body', 'nothing' ],
 	[ 'status', '--status', '401' ],
 	[ 'status', '--status', '503' ]);
@@ -128,6 +129,28 @@ my $resident = $session->memory;
 control('log', 'clear');
 try_all($times);
 cmp_ok(control('log', '--count', '--verb', 'MERGE'), '>=', $times * (@slow + @quick), 'COMMITs were sent');
+
+# The same with each login, whose pages, challenges and cookies are to be freed, too.
+# Not 401: what is refused is remembered, and not sent again.
+my %logins = (
+	ntlm => q{ALTER SERVER cdms OPTIONS (ADD auth 'ntlm')},
+	adfs => sprintf(q{ALTER SERVER cdms OPTIONS (SET auth 'adfs', ADD adfs_url %s)},
+		q{'} . $node->safe_psql('postgres', q{SELECT replace(replace(cdms.url(), '127.0.0.1', 'localhost'), 'UKTI', 'adfs/ls/')}) . q{'}));
+
+control('user', 'UKTI\owner', 'sEcret');
+$node->safe_psql('postgres', q{ALTER USER MAPPING FOR CURRENT_USER SERVER cdms OPTIONS (ADD username 'UKTI\owner', ADD password 'sEcret')});
+for my $login (qw(ntlm adfs))
+{
+	control('switch', 'login', $login);
+	$node->safe_psql('postgres', $logins{$login});
+	is($session->query('SELECT count(name) > 0 FROM crm.direct'), 't', "logged in by $login");
+	for my $fault (grep { "@$_" !~ /401/ } @quick)
+	{
+		control('fault', @$fault, '--verb', 'GET', '--forever');
+		is(failures($times, @reads), $times, "$login, @$fault: $times reads fail");
+		control('fault', 'clear');
+	}
+}
 
 # The connections that are kept for the next request are not left open.
 cmp_ok($session->descriptors, '<=', $descriptors + 4, 'no descriptor was left open');
