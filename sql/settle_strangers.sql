@@ -118,7 +118,7 @@ UPDATE m.mood SET says = 'slow';
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = error;
 SET statement_timeout = '1s';
-SELECT foreign_table, last_error FROM crm_sync.status;
+SELECT foreign_table, last_error FROM crm_sync.status ORDER BY foreign_table::text;
 RESET statement_timeout;
 
 DROP SCHEMA crm, m CASCADE;
