@@ -167,7 +167,7 @@ answer_keep_secrets(CrmHttpExchange *exchange, const char *line, const char *end
 
 	while (end > line && isspace((unsigned char) end[-1]))
 		end--;
-	if (i >= 0 && secret_headers[i].pairs && secret_headers[i].one)
+	if (i >= 0 && secret_headers[i].pairs && secret_headers[i].one) /* Set-Cookie */
 		exchange->session->cookies++;
 	for (const char *at = line; i >= 0 && at < end; at = stop + 1)
 	{

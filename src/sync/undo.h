@@ -22,7 +22,7 @@ typedef enum CrmSentAction
 typedef enum CrmRemainder
 {
 	CRM_NO_REMAINDER,
-	CRM_BEING_CREATED,			/* nor is this one: a deleted object, perhaps */
+	CRM_BEING_CREATED,			/* not for good: a deleted object, to be had again; perhaps it is */
 	CRM_CREATED_AGAIN,
 	CRM_CHANGED_SINCE,
 	CRM_GONE_SINCE,
