@@ -150,6 +150,17 @@ UPDATE crm.organisation_store SET alias = 'Sons' WHERE id = :'oneil';
 COMMIT;
 \echo :SQLSTATE
 SELECT city, alias FROM crm.organisation_store WHERE id = :'oneil';
+
+-- Of what comes with the changes that somebody had left, too: they are parked, and
+-- hold up nothing.
+SET crm_sync.mode = local;
+UPDATE crm.organisation_store SET alias = 'Left' WHERE id IN (:'oneil', :'wool');
+RESET crm_sync.mode;
+SELECT cdms.log_clear();
+SELECT crm_sync.push('crm.organisation');
+SELECT log FROM crm.told ORDER BY log COLLATE "C";
+SELECT changed, parked, last_error FROM crm_sync.outbox;
+SELECT crm_sync.discard(id) FROM crm_sync.outbox;
 DROP TRIGGER no_yorkshire ON crm.organisation_store;
 
 -- NOT NULL and UNIQUE with values from CDMS: one clear error, nothing half
