@@ -27,6 +27,7 @@ watched() {
 		make -s clean PG_CONFIG="$pg_config"
 		make -s -C test/unit clean PG_CONFIG="$pg_config"
 		env -u CRM_LONG -u WITHOUT CRM_WORK="$work" CRM_PROGRAMS="$programs" CRM_REPORTS="$reports" \
+			PGCTLTIMEOUT=300 PG_TEST_TIMEOUT_DEFAULT=900 \
 			SUITES="canary $suites" "$@" bash test/run.sh
 	) >"$work/out" 2>&1
 	cat "$work/out"
@@ -103,8 +104,8 @@ build_postgres() {
 	(
 		cd "$source" &&
 			./configure --prefix="$run/valgrind/postgres" --without-readline --without-zlib --with-icu --with-libxml \
-				CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -g -fno-omit-frame-pointer" &&
-			make -s -j"$jobs" && make -s install
+				--enable-tap-tests CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -g -fno-omit-frame-pointer" &&
+			make -s -j"$jobs" && make -s install && make -s -C contrib/postgres_fdw install
 	) >"$run/valgrind/log" 2>&1 || {
 		tail -n 30 "$run/valgrind/log"
 		return 1
@@ -125,6 +126,6 @@ suite_valgrind() {
 			--suppressions='$run/valgrind/source/src/tools/valgrind.supp' \
 			--suppressions='$PWD/test/memory/valgrind.supp' \
 			--log-file='$run/valgrind/reports/%p' '$built/postgres' \"\$@\""
-	watched valgrind "unit regress isolation" PG_CONFIG="$pg_config" \
+	watched valgrind "unit regress isolation tap" PG_CONFIG="$pg_config" CRM_SLOWER=20 \
 		CRM_CANARY="beyond_palloc=Invalid_read after_pfree=Invalid_read never_set=uninitialised"
 }

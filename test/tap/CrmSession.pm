@@ -14,6 +14,7 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use PostgreSQL::Test::Utils ();
 use Time::HiRes qw(sleep time);
 
 my $serial = 0;
@@ -21,7 +22,7 @@ my $serial = 0;
 sub new
 {
 	my ($class, $node, $dbname) = @_;
-	my $self = bless { in => '', out => '', err => '', limit => IPC::Run::timeout(180) }, $class;
+	my $self = bless { in => '', out => '', err => '', limit => IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default) }, $class;
 
 	$self->{run} = IPC::Run::start(
 		[ $node->installed_command('psql'), '-XAtq', '-d', $node->connstr($dbname || 'postgres'), '-f', '-' ],

@@ -14,6 +14,9 @@ use Cwd;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
+# How many times longer everything may take: under valgrind (test/memory) a server is slow.
+use constant SLOWER => $ENV{CRM_SLOWER} || 1;
+
 my $source = getcwd();
 my @simulators;
 

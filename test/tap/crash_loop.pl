@@ -171,7 +171,7 @@ sub round
 	sql("ALTER SERVER cdms OPTIONS (SET batch '$batch')");
 	$cdms->run('switch', 'batch', $switch);
 	$sessions{$_} = start_writer($_) for 1 .. $writers;
-	edit_until(time + 0.1 + rand 1);
+	edit_until(time + CrmTest::SLOWER * (0.1 + rand 1));
 	$node->stop('immediate');
 	my %words = map { $_ => $sessions{$_}->last_words } keys %sessions;
 	$node->start;

@@ -21,7 +21,8 @@ use Time::HiRes qw(sleep time);
 my $stride = $ENV{CRM_LONG} ? 1 : 9;    # has no factor in common with the cases of one fault
 my $node = CrmTest::node('fault_matrix', 'restart_after_crash = on');
 my $cdms = CrmControl->new($node, 'postgres');
-my $patience = 60;    # seconds, for what must happen at last
+my $patience = 60 * CrmTest::SLOWER;    # seconds, for what must happen at last
+my $limit = 400 * CrmTest::SLOWER;      # ms, for a request
 
 # Name, option "batch", the simulator's switch, max_connections.
 my @modes = (
@@ -68,7 +69,7 @@ my ($url) = map { "http://127.0.0.1:$_/UKTI" } $cdms->run('door', 'open');
 
 sql(qq{
 	SELECT cdms.create_server(\$\$ batch 'off', max_connections '1', max_retries '1',
-		request_timeout '400ms', connect_timeout '2s', overlap '10s' \$\$);
+		request_timeout '${limit}ms', connect_timeout '@{[2 * CrmTest::SLOWER]}s', overlap '10s' \$\$);
 	ALTER SERVER cdms OPTIONS (SET url '$url');
 	CREATE SCHEMA crm;
 	CREATE FOREIGN TABLE crm.account (

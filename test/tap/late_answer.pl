@@ -43,7 +43,7 @@ sub late
 	my ($query, $write) = @_;
 	my $reader = CrmSession->new($node);
 
-	sql("SELECT cdms.log_clear(), cdms.fault('drip', '--ms', '2', '--verb', 'GET')");
+	sql("SELECT cdms.log_clear(), cdms.fault('drip', '--ms', '@{[2 * CrmTest::SLOWER]}', '--verb', 'GET')");
 	$reader->send("$query;\n");
 	$node->poll_query_until('postgres', "SELECT cdms.control('fault', 'list') NOT LIKE '%drip%'");
 	sql($write);
@@ -94,7 +94,7 @@ sql(qq{
 });
 my ($writer, $reader) = (CrmSession->new($node), CrmSession->new($node));
 $writer->query("BEGIN; UPDATE crm.account_store SET points = points - 7 WHERE id = '$one'; UPDATE crm.account_store SET points = points + 7 WHERE id = '$two'");
-sql("SELECT cdms.fault('delay', '--path', 'sector', '--ms', '1500')");
+sql("SELECT cdms.fault('delay', '--path', 'sector', '--ms', '@{[1500 * CrmTest::SLOWER]}')");
 $reader->send("SELECT count(*) FILTER (WHERE name = 'Edited'), sum(points) FROM (SELECT name, points FROM crm.account WHERE id IN ('$one', '$two') UNION ALL SELECT NULL, 0 FROM crm.sector) a;\n");
 $node->poll_query_until('postgres', "SELECT cdms.control('fault', 'list') NOT LIKE '%delay%'");
 $writer->query('COMMIT');

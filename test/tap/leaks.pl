@@ -16,10 +16,10 @@ my $times = $ENV{CRM_LONG} ? 200 : 6;
 my $node = CrmTest::node('leaks');
 my $key = 'aaaaaaaa-0000-4000-8000-000000000001';
 
-$node->safe_psql('postgres', q{
+$node->safe_psql('postgres', qq{
 	SELECT cdms.create_server();
 	ALTER SERVER cdms OPTIONS (SET max_connections '4', ADD max_retries '0',
-		ADD request_timeout '10s', ADD commit_timeout '2s', ADD max_response_size '1MB');
+		ADD request_timeout '10s', ADD commit_timeout '@{[2 * CrmTest::SLOWER]}s', ADD max_response_size '1MB');
 	CREATE SCHEMA crm;
 	CREATE FOREIGN TABLE crm.direct (
 		id   uuid OPTIONS (property 'AccountId') NOT NULL,
@@ -40,11 +40,12 @@ sub control
 }
 
 # Every fault that the simulator has. What hangs ends at request_timeout.
+my $moment = 20 * CrmTest::SLOWER;    # ms
 my @slow = (
 	[ 'hang' ],
 	[ 'hang-after' ],
 	[ 'drip', '--ms', '30' ],
-	[ 'delay', '--ms', '60' ],
+	[ 'delay', '--ms', 3 * $moment ],
 	[ 'raw', '--body', 'HTTP/1.1 200' ],
 	[ 'length', '--delta', '10' ]);
 my @quick = (
@@ -112,7 +113,7 @@ sub try_all
 {
 	my ($count) = @_;
 
-	request_timeout('20ms');
+	request_timeout("${moment}ms");
 	try_faults($count, @slow);
 	request_timeout('10s');
 	try_faults($count, @quick);

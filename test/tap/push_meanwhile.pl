@@ -56,7 +56,7 @@ sub push_and_write
 	my $pusher = CrmSession->new($node);
 	my $writer = CrmSession->new($node);
 
-	sql("SELECT cdms.log_clear(), cdms.fault('delay', '--verb', '$verb', '--ms', '1500')");
+	sql("SELECT cdms.log_clear(), cdms.fault('delay', '--verb', '$verb', '--ms', '@{[1500 * CrmTest::SLOWER]}')");
 	$pusher->send("SELECT FROM crm_sync.push('crm.account');\n");
 	ok(wait_for_wait($pusher), "push() waits for its $verb");
 	$writer->send("$write;\n");
@@ -114,7 +114,7 @@ sql("UPDATE crm.account SET alias = 'before' WHERE id IN ('$one', '$two', '$thre
 $session = CrmSession->new($node);
 $session->query("BEGIN; UPDATE crm.account_store SET alias = 'undo' WHERE id IN ('$one', '$two')");
 $session->query("UPDATE crm.account_store SET sector = '00000000-0000-0000-0000-00000000dead' WHERE id = '$three'");
-sql("SELECT cdms.log_clear(), cdms.fault('delay', '--verb', 'GET', '--skip', '1', '--ms', '1000', '--times', '4')");
+sql("SELECT cdms.log_clear(), cdms.fault('delay', '--verb', 'GET', '--skip', '1', '--ms', '@{[1000 * CrmTest::SLOWER]}', '--times', '4')");
 $session->send("COMMIT;\n");
 ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM cdms.log('MERGE') WHERE log LIKE '%404'"), 'a write is refused');
 for my $i (1, 2)

@@ -15,7 +15,7 @@ my $node = CrmTest::node('meanwhile');
 my $key = "'4e610000-0000-4000-8000-0000000000";
 
 $node->safe_psql('postgres', q{
-	SELECT cdms.create_server();
+	SELECT cdms.create_server($$ request_timeout '1h' $$);
 	CREATE FOREIGN TABLE region (
 		id   uuid OPTIONS (property 'optevia_ukregionId') NOT NULL,
 		name text OPTIONS (property 'optevia_name')
@@ -25,7 +25,7 @@ $node->safe_psql('postgres', q{
 my ($one, $other) = map { CrmSession->new($node) } 1 .. 2;
 
 # The answer is made at once, and comes byte by byte while the other writes.
-$other->query(q{SELECT cdms.log_clear(); SELECT cdms.fault('drip', '--verb', 'GET', '--ms', '1')});
+$other->query("SELECT cdms.log_clear(); SELECT cdms.fault('drip', '--verb', 'GET', '--ms', '@{[CrmTest::SLOWER]}')");
 $one->send("SELECT right(key::text, 2), difference FROM crm_sync.reconcile('region', true);\n");
 $node->poll_query_until('postgres', "SELECT cdms.control('fault', 'list') NOT LIKE '%drip%'")
   or die 'nothing was asked';
