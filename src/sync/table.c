@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
@@ -301,10 +302,23 @@ is_enabled(const Trigger *trigger)
 		trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
 }
 
-/* Does the store tell of its changes? */
+/* The trigger function crm_sync.capture(). */
+static Oid
+capture_function(void)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("capture"),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(get_namespace_oid("crm_sync", true)));
+}
+
+/*
+ * Does the store tell of its changes?  Nothing is looked up between its triggers: others
+ * may change them meanwhile, and any lookup may put new ones in their place.
+ */
 static bool
 has_capture(Oid store)
 {
+	Oid			capture = capture_function();
 	Relation	rel = relation_open(store, AccessShareLock);
 	bool		found = false;
 
@@ -312,9 +326,7 @@ has_capture(Oid store)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
-		if (is_enabled(trigger) &&
-			get_func_namespace(trigger->tgfoid) == get_namespace_oid("crm_sync", true) &&
-			strcmp(get_func_name(trigger->tgfoid), "capture") == 0)
+		if (is_enabled(trigger) && trigger->tgfoid == capture)
 			found = true;
 	}
 	relation_close(rel, AccessShareLock);
