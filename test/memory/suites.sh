@@ -96,15 +96,16 @@ suite_sanitizers() {
 		CRM_CANARY="beyond_malloc=heap-buffer-overflow int_overflow=signed_integer_overflow"
 }
 
-# A PostgreSQL that tells valgrind of each palloc and pfree, from the source of
-# the distribution's package, which setup.sh has fetched.
+# A PostgreSQL that tells valgrind of each palloc and pfree, and can discard what was
+# looked up (tap/discarded_caches.pl), from the source of the distribution's package,
+# which setup.sh has fetched.
 build_postgres() {
 	local source=$run/valgrind/source
 	mkdir -p "$source" && tar -C "$source" --strip-components=1 -xf "$CRM_WORK"/source/*.orig.tar.* || return
 	(
 		cd "$source" &&
 			./configure --prefix="$run/valgrind/postgres" --without-readline --without-zlib --with-icu --with-libxml \
-				--enable-tap-tests CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -g -fno-omit-frame-pointer" &&
+				--enable-tap-tests CPPFLAGS="-DUSE_VALGRIND -DDISCARD_CACHES_ENABLED" CFLAGS="-O1 -g -fno-omit-frame-pointer" &&
 			make -s -j"$jobs" && make -s install && make -s -C contrib/postgres_fdw install
 	) >"$run/valgrind/log" 2>&1 || {
 		tail -n 30 "$run/valgrind/log"
