@@ -27,7 +27,7 @@ watched() {
 		make -s clean PG_CONFIG="$pg_config"
 		make -s -C test/unit clean PG_CONFIG="$pg_config"
 		env -u CRM_LONG -u WITHOUT CRM_WORK="$work" CRM_PROGRAMS="$programs" CRM_REPORTS="$reports" \
-			PGCTLTIMEOUT=300 PG_TEST_TIMEOUT_DEFAULT=900 \
+			PGCTLTIMEOUT=300 PG_TEST_TIMEOUT_DEFAULT=3600 \
 			SUITES="canary $suites" "$@" bash test/run.sh
 	) >"$work/out" 2>&1
 	cat "$work/out"
