@@ -37,6 +37,8 @@ $session->query('SET debug_discard_caches = 1') if $can eq 't';
 
 is($session->query("SELECT name FROM crm.direct WHERE id = '$one'"), "O'Neil & Sons", 'passing through');
 is($session->query("SELECT name FROM crm.synced WHERE id = '$one'"), "O'Neil & Sons", 'synchronising');
+# A write takes a quarter of an hour under valgrind.
+$session->query('RESET debug_discard_caches') if CrmTest::SLOWER > 1;
 $session->query("UPDATE crm.synced SET name = 'Changed' WHERE id = '$one'");
 $session->query("INSERT INTO crm.synced (id, name) VALUES ('$new', 'New')");
 $session->query("DELETE FROM crm.synced WHERE id = '$new'");
